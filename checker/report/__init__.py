@@ -1,0 +1,8 @@
+"""The report: what every engine hands over (Trace, Verdict), and the forms in which people and machines read it.
+
+Question it answers: what was found, and how do I see it again?
+May import: `logic`, `language`. May not import: engines, adapters, the model.
+Start reading at: `trace.py`, then `verdict.py`.
+To add a form: one module, one function from `Report` or `Trace` to text.
+Tests: `tests/report/`.
+"""
