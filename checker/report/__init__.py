@@ -1,4 +1,4 @@
-"""The report: what every engine hands over (Trace, Verdict), and the forms in which people and machines read it.
+"""The report: what every engine hands over (Trace, Verdict), and the forms in which it is read.
 
 Question it answers: what was found, and how do I see it again?
 May import: `logic`, `language`. May not import: engines, adapters, the model.
