@@ -54,7 +54,7 @@ def lay_out(lines: Sequence[Line]) -> list[str]:
     return [
         f"{line.stem + line.label:{first}}  {line.range:{second}}  {line.size:{third}}  {line.rest}".rstrip()
         if line.range or line.size
-        else f"{line.stem}{line.label}  {line.rest}".rstrip()
+        else f"{line.stem}{line.label} {line.rest}".rstrip()
         for line in lines
     ]
 
@@ -95,10 +95,13 @@ class Drawer:
                 yield from self.tree(region, "strays", "", True, f"! parent {region.parent}, aspace {region.aspace}")
 
     def departed(self) -> Iterator[Line]:
-        for life, label in (("dead", "dead"), ("not_ready", "not ready")):
-            names = [region.name for region in self.space.with_life(life) if region.name not in self.seen]
-            if names:
-                yield Line(life, label=f"{label}:", rest=" ".join(names))
+        """Regions that are not alive, by what they are instead."""
+        gone: dict[str, list[str]] = {}
+        for region in self.space.regions.values():
+            if not region.is_alive and region.name not in self.seen:
+                gone.setdefault(region.life, []).append(region.name)
+        for life, names in sorted(gone.items()):
+            yield Line(life, label=f"{life.replace('_', ' ')}:", rest=" ".join(names))
 
     def tree(self, region: Region, under: str, stem: str, is_last: bool, remark: str = "") -> Iterator[Line]:
         """A region and what is below it. `stem` is what stands left of this level's branches."""

@@ -107,9 +107,6 @@ class Space:
                     roots.append(region)
         return roots
 
-    def with_life(self, life: str) -> list[Region]:
-        return [region for region in self.regions.values() if region.life == life]
-
 
 def in_address_order(regions: Any) -> list[Region]:
     return sorted(regions, key=lambda region: (region.base, region.size, natural(region.name)))
@@ -130,14 +127,14 @@ def read_aspace(state: State, name: str) -> Aspace:
         share=str(value_of(state, "share", name, default="none")),
         base=number_of(state, "aspace_base", name),
         size=number_of(state, "aspace_size", name),
-        root=value_of(state, "root", name),
+        root=name_of(state, "root", name),
         unified=bool(value_of(state, "unified", name)),
-        shared_part=value_of(state, "shared_part", name),
-        restricted_part=value_of(state, "restricted_part", name),
+        shared_part=name_of(state, "shared_part", name),
+        restricted_part=name_of(state, "restricted_part", name),
         references=number_of(state, "references", name),
         destroyed=bool(value_of(state, "destroyed", name)),
         freed=bool(value_of(state, "freed", name)),
-        vdso_code=value_of(state, "vdso_code", name),
+        vdso_code=name_of(state, "vdso_code", name),
     )
 
 
@@ -151,16 +148,22 @@ def read_region(state: State, name: str) -> Region:
         name=name,
         kind=str(value_of(state, "kind", name, default="vmar")),
         life=str(value_of(state, "life", name, default=newborn)),
-        aspace=value_of(state, "aspace", name),
-        parent=value_of(state, "parent", name),
+        aspace=name_of(state, "aspace", name),
+        parent=name_of(state, "parent", name),
         base=number_of(state, "base", name),
         size=number_of(state, "size", name),
         flags=flags_of(value_of(state, "flags", name)),
-        object=value_of(state, "object", name),
+        object=name_of(state, "object", name),
         object_offset=number_of(state, "object_offset", name),
         prot=prot,
         mergeable=bool(value_of(state, "mergeable", name)),
     )
+
+
+def name_of(state: State, variable: str, element: str) -> str | None:
+    """The element that a variable refers to."""
+    value = value_of(state, variable, element)
+    return value if isinstance(value, str) else None
 
 
 def flags_of(value: Any) -> tuple[str, ...]:

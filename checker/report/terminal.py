@@ -29,6 +29,7 @@ STYLES = {
     Tone.BROKEN: "bold",
 }
 PLAIN_WIDTH = 120
+MIN_WIDTH = 40
 NO_PLACE = "elsewhere"
 
 
@@ -39,7 +40,7 @@ def make_console(stream: TextIO | None = None) -> Console:
     if not encoding.lower().replace("-", "").startswith("utf") and hasattr(target, "reconfigure"):
         target.reconfigure(errors="replace")        # a tree without its branches is better than a traceback
     columns = os.environ.get("COLUMNS", "")
-    width = None if target.isatty() else int(columns) if columns.isdigit() else PLAIN_WIDTH
+    width = None if target.isatty() else max(MIN_WIDTH, int(columns)) if columns.isdecimal() else PLAIN_WIDTH
     return Console(file=target, highlight=False, markup=False, emoji=False, width=width)
 
 
