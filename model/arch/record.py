@@ -1,0 +1,85 @@
+"""What one architecture contributes: constants, and which of the known assertions it makes.
+
+Mirrors `zircon/kernel/arch/*/include/arch/kernel_aspace.h` and the initialisers in `zircon/kernel/arch/*/mmu*`.
+
+Does not model page-table entries.
+"""
+
+from dataclasses import dataclass
+
+from vmaspace.model.constants import MAX_U64, PAGE_SIZE, ByteSize, Vaddr
+
+
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """One architecture. Sizes in bytes."""
+
+    name: str
+    mmu_file: str  # the kernel file that holds the page-table code
+    kernel_aspace_base: Vaddr
+    kernel_aspace_size: ByteSize
+    user_aspace_size: ByteSize
+    user_restricted_aspace_size: ByteSize
+    guest_size_shift: int
+    root_slot_shift: int  # log2 of the bytes that one entry of the root table covers
+    user_sign_bit: int  # user addresses have this bit, and the bits above that hardware looks at, clear
+    ignores_top_byte: bool  # hardware ignores bits 56 to 63 of user addresses
+    has_guests: bool  # Init takes an aspace that is neither kernel nor user
+    asserts_more_than_a_page: bool  # Init: DEBUG_ASSERT size > PAGE_SIZE
+    asserts_aligned_range: bool  # Init: DEBUG_ASSERT size > 0, base and size page aligned
+    asserts_role_without_flags: bool  # InitShared and InitRestricted: DEBUG_ASSERT no arch flags
+    asserts_restricted_role: bool  # InitUnified: the restricted part was created restricted
+    asserts_inactive_at_destroy: bool  # Destroy: DEBUG_ASSERT that no CPU has the aspace loaded
+    user_aspace_base: Vaddr = 0x200000
+
+    @property
+    def user_top(self) -> Vaddr:
+        """One past the last user address."""
+        return self.user_aspace_base + self.user_aspace_size
+
+    @property
+    def restricted_top(self) -> Vaddr:
+        """One past the last address of the restricted half."""
+        return self.user_aspace_base + self.user_restricted_aspace_size
+
+    @property
+    def shared_base(self) -> Vaddr:
+        """Where the process layer lets the shared half start: one page of nobody's above the restricted half."""
+        return self.restricted_top + PAGE_SIZE
+
+    @property
+    def shared_size(self) -> ByteSize:
+        """The size of the shared half."""
+        return self.user_top - self.shared_base
+
+    @property
+    def guest_aspace_size(self) -> ByteSize:
+        """The size of a guest's physical address space."""
+        return 1 << self.guest_size_shift
+
+    def root_slots(self, base: Vaddr, size: ByteSize) -> tuple[int, int]:
+        """The first and the last root-table slot that `[base, base + size)` touches."""
+        return base >> self.root_slot_shift, ((base + size - 1) & MAX_U64) >> self.root_slot_shift
+
+    def is_user_accessible(self, va: Vaddr) -> bool:
+        """Whether user code could hold `va` as an address of its own.
+
+        *Kernel:* `is_user_accessible` (zircon/kernel/arch/*/include/arch/user_copy.h and kernel_aspace.h)
+        *Fails with:* nothing.
+        """
+        if self.ignores_top_byte:
+            return not va >> self.user_sign_bit & 1
+        return not va >> self.user_sign_bit
+
+    def is_user_accessible_range(self, va: Vaddr, size: ByteSize) -> bool:
+        """Whether `[va, va + size)` can be a range of user addresses. An empty range is judged by its base.
+
+        *Kernel:* `is_user_accessible_range` (zircon/kernel/vm/include/vm/vm.h)
+        *Fails with:* nothing.
+        """
+        if va + size > MAX_U64 or not self.is_user_accessible(va):
+            return False
+        if size == 0:
+            return True
+        # With the top byte ignored, the ends may both be fine and lie on two sides of a stretch that is not.
+        return size <= 1 << self.user_sign_bit and self.is_user_accessible(va + size - 1)

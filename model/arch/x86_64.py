@@ -1,0 +1,28 @@
+"""x86-64: four levels, kernel in the upper half of the same root table.
+
+Mirrors `zircon/kernel/arch/x86/mmu.cc`, `zircon/kernel/arch/x86/page_tables/` and
+`zircon/kernel/arch/x86/include/arch/kernel_aspace.h`.
+
+Does not model that an address space which ends inside a root slot leaves that slot out of its slot range.
+"""
+
+from vmaspace.model.arch.record import Arch
+
+X86_64 = Arch(
+    name="x86_64",
+    mmu_file="zircon/kernel/arch/x86/mmu.cc",
+    kernel_aspace_base=0xFFFFFF8000000000,
+    kernel_aspace_size=0x8000000000,
+    user_aspace_size=0x7FFFFFDFF000,
+    user_restricted_aspace_size=0x3FFFFFE00000,
+    guest_size_shift=48,
+    root_slot_shift=39,
+    user_sign_bit=47,
+    ignores_top_byte=False,
+    has_guests=True,
+    asserts_more_than_a_page=False,
+    asserts_aligned_range=False,
+    asserts_role_without_flags=True,
+    asserts_restricted_role=True,
+    asserts_inactive_at_destroy=True,
+)

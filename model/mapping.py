@@ -1,0 +1,411 @@
+"""A mapping: a range of addresses that shows an equally long range of one VMO.
+
+Mirrors `VmMapping` (`zircon/kernel/vm/include/vm/vm_address_region.h`, `zircon/kernel/vm/vm_mapping.cc`), in the
+revision in which a partial unmap and a merge make new objects and leave the old ones dead.
+
+Does not model faults, forced writability, or what is in the page tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from vmaspace.model.constants import (
+    PAGE_MASK,
+    ByteOffset,
+    ByteSize,
+    Vaddr,
+    is_page_aligned,
+    round_up_page,
+)
+from vmaspace.model.flags import (
+    MMU_CACHE_MASK,
+    MMU_PERM_RWX_MASK,
+    MMU_PERM_WRITE,
+    VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING,
+    MmuFlag,
+    can_map_flags_for_mmu_flags,
+)
+from vmaspace.model.protection import ProtectionRanges
+from vmaspace.model.region import LifeCycleState, MemoryPriority, VmAddressRegionOrMapping
+from vmaspace.model.status import (
+    ZX_ERR_ACCESS_DENIED,
+    ZX_ERR_BAD_STATE,
+    ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NO_MEMORY,
+    ZX_OK,
+    AssertionViolation,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from vmaspace.model.vmar import VmAddressRegion
+    from vmaspace.model.vmo import Vmo
+
+_FILE = "zircon/kernel/vm/vm_mapping.cc"
+
+
+class VmMapping(VmAddressRegionOrMapping):
+    """A leaf of the tree of regions."""
+
+    __slots__ = ("_ranges", "mergeable", "object_offset", "private_clone", "vmo")
+
+    is_mapping: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        parent: VmAddressRegion,
+        base: Vaddr,
+        size: ByteSize,
+        flags: int,
+        vmo: Vmo,
+        object_offset: ByteOffset,
+        ranges: ProtectionRanges,
+        *,
+        mergeable: bool = False,
+        private_clone: bool = False,
+    ) -> None:
+        super().__init__(parent.aspace, parent, base, size, flags)
+        self.vmo: Vmo | None = vmo  # None for ever once DEAD
+        self.object_offset = object_offset  # bytes, of the mapping's first byte in the VMO
+        self.mergeable = mergeable
+        self.private_clone = private_clone
+        self._ranges = ranges
+
+    def protection_ranges(self) -> list[tuple[Vaddr, Vaddr, MmuFlag]]:
+        """The ranges `(start, end, MMU flags)` of equal protection in address order; nothing unless ALIVE."""
+        if self.state is not LifeCycleState.ALIVE:
+            return []
+        return [
+            (start, end, MmuFlag(flags)) for start, end, flags in self._ranges.ranges(self.base, self.end)
+        ]
+
+    def arch_mmu_flags_at(self, addr: Vaddr) -> MmuFlag:
+        """The MMU flags that apply at `addr`, which lies in the mapping."""
+        return MmuFlag(self._ranges.flags_at(addr))
+
+    def is_valid_mapping_flags(self, mmu_flags: int) -> bool:
+        """Whether the CAN_MAP flags of the mapping allow the permissions in `mmu_flags`."""
+        needed = can_map_flags_for_mmu_flags(mmu_flags)
+        return needed & self._flags == needed
+
+    # Life cycle.
+
+    def activate(self) -> Status:
+        """Enter the parent's list and the VMO's list, and become ALIVE.
+
+        *Kernel:* `VmMapping::ActivateLocked` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* NO_MEMORY; nothing is changed then, and the mapping stays NOT_READY.
+        *Asserts:* NOT_READY, with a parent; what the insertion asserts; one range if the cache policy changes.
+        """
+        parent, vmo = self.parent, self.vmo
+        if self.state is not LifeCycleState.NOT_READY or parent is None or vmo is None:
+            raise AssertionViolation("a mapping to be activated is not ready and has a parent", _FILE)
+        status = parent.subregions.insert_region(self)
+        if status is not ZX_OK:
+            return status
+        status = vmo.add_mapping(self)
+        if status is not ZX_OK:
+            parent.subregions.remove_region(self)
+            return status
+        self._become_alive(vmo)
+        return ZX_OK
+
+    def _become_alive(self, vmo: Vmo) -> None:
+        """The rest of an activation, once the mapping is in both lists."""
+        self.state = LifeCycleState.ALIVE
+        if self._ranges.first_flags & MMU_CACHE_MASK != vmo.cache_policy:
+            if not self._ranges.is_single():
+                raise AssertionViolation("a mapping that adopts a cache policy has one range", _FILE)
+            self._ranges.set_cache_policy(vmo.cache_policy, MMU_CACHE_MASK)
+
+    def _destroy_locked(self) -> Status:
+        """Leave the tree, with the page tables cleared.
+
+        *Kernel:* `VmMapping::DestroyLocked` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* ACCESS_DENIED for the vDSO code mapping; what the arch unmap returns.
+        """
+        if self.aspace.vdso_code_mapping is self:
+            return ZX_ERR_ACCESS_DENIED
+        status = self.aspace.arch.unmap(self.base, self.size)
+        if status is not ZX_OK:
+            return status
+        if self.parent is None:
+            raise AssertionViolation("a mapping that is alive has a parent", _FILE)
+        self._leave_vmo()
+        self.parent.subregions.remove_region(self)
+        self._become_dead()
+        return ZX_OK
+
+    def _leave_vmo(self) -> None:
+        if self.vmo is None:
+            raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
+        self.vmo.remove_mapping(self)
+
+    def _become_dead(self) -> None:
+        self.memory_priority = MemoryPriority.DEFAULT
+        self.vmo = None
+        self.parent = None
+        self.state = LifeCycleState.DEAD
+
+    # Removing a part.
+
+    def unmap_part(self, base: Vaddr, size: ByteSize) -> Status:
+        """Remove `[base, base + size)`: this object dies, and what is left becomes one or two new mappings.
+
+        *Kernel:* `VmMapping::UnmapLocked` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* BAD_STATE unless ALIVE; NO_MEMORY, with nothing changed.
+        *Asserts:* a part, not the whole; page aligned; there is a parent.
+        *Leaves alone:* the addresses outside the range: same VMO offsets, same protection.
+        """
+        if not size or (base | size | self.base) & PAGE_MASK or not self.is_in_range(base, size):
+            raise AssertionViolation("the part to unmap is page aligned and inside the mapping", _FILE)
+        if size == self.size:
+            raise AssertionViolation("the part to unmap is not the whole mapping", _FILE)
+        if self.state is not LifeCycleState.ALIVE:
+            return ZX_ERR_BAD_STATE
+        parent, vmo = self.parent, self.vmo
+        if parent is None or vmo is None:
+            raise AssertionViolation("a mapping that is alive has a parent and a VMO", _FILE)
+
+        pieces = self._split_around(parent, vmo, base, base + size)
+        if pieces is None:
+            return ZX_ERR_NO_MEMORY
+        left, right = pieces
+        status = self._enter_pieces(parent, vmo, left, right)
+        if status is not ZX_OK:
+            return status
+        if left is not None:
+            parent.subregions.replace_region(self, left)
+        else:
+            parent.subregions.remove_region(self)
+        if self.aspace.arch.unmap(base, size) is not ZX_OK:
+            raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
+        # The page tables and the list are taken care of: the original only becomes dead.
+        self._leave_vmo()
+        self._become_dead()
+        for piece in (left, right):
+            if piece is not None:
+                piece.state = LifeCycleState.ALIVE
+        return ZX_OK
+
+    def _split_around(
+        self, parent: VmAddressRegion, vmo: Vmo, base: Vaddr, end: Vaddr
+    ) -> tuple[VmMapping | None, VmMapping | None] | None:
+        """What is left of the mapping below `base` and above `end`; None when memory is out."""
+        heap = self.aspace.system.heap
+        left = right = None
+        if base > self.base:
+            if not heap.allocate():
+                return None
+            left = self._piece(parent, vmo, self.base, base)
+        if end < self.end:
+            if not heap.allocate():
+                return None
+            # With a left part the ranges are copied, not moved.
+            if left is not None and not self._ranges.is_single() and not heap.allocate():
+                return None
+            right = self._piece(parent, vmo, end, self.end)
+        return left, right
+
+    def _piece(self, parent: VmAddressRegion, vmo: Vmo, base: Vaddr, end: Vaddr) -> VmMapping:
+        """The mapping of `[base, end)` that a split leaves; always mergeable."""
+        piece = self.aspace.system.mapping_class(
+            parent,
+            base,
+            end - base,
+            self._flags,
+            vmo,
+            self.object_offset + (base - self.base),
+            self._ranges.part(base, end),
+            mergeable=True,
+            private_clone=self.private_clone,
+        )
+        piece.memory_priority = self.memory_priority
+        return piece
+
+    def _enter_pieces(
+        self, parent: VmAddressRegion, vmo: Vmo, left: VmMapping | None, right: VmMapping | None
+    ) -> Status:
+        """Put the pieces in their lists, beside the original; undo on failure."""
+        if right is not None:
+            status = parent.subregions.insert_region(right)
+            if status is not ZX_OK:
+                return status
+            status = vmo.add_mapping(right)
+            if status is not ZX_OK:
+                parent.subregions.remove_region(right)
+                return status
+        if left is not None:
+            status = vmo.add_mapping(left)
+            if status is not ZX_OK:
+                if right is not None:
+                    vmo.remove_mapping(right)
+                    parent.subregions.remove_region(right)
+                return status
+        return ZX_OK
+
+    # Protection.
+
+    def protect_part(self, base: Vaddr, size: ByteSize, mmu_flags: int) -> Status:
+        """Let the permissions `mmu_flags` apply in `[base, base + size)`, with the mapping's cache bits.
+
+        *Kernel:* `VmMapping::ProtectLocked` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* NO_MEMORY; nothing is changed then.
+        *Asserts:* a page-aligned part, no cache bits, permissions within the mapping's CAN_MAP flags; write
+        access is not added in a space that is neither a user's nor a guest's.
+        """
+        if not size or not is_page_aligned(base | size) or not self.is_in_range(base, size):
+            raise AssertionViolation("the part to protect is page aligned and inside the mapping", _FILE)
+        if mmu_flags & MMU_CACHE_MASK:
+            raise AssertionViolation("the cache policy is not changed by a protection", _FILE)
+        if self.vmo is None or not self.is_valid_mapping_flags(mmu_flags):
+            raise AssertionViolation("the permissions are allowed and there is a VMO", _FILE)
+        new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
+        return self._ranges.update(
+            self.base,
+            self.end,
+            base,
+            base + size,
+            new_flags,
+            self.aspace.system.heap,
+            lambda start, end, old_flags: self._update_hardware(start, end, old_flags, new_flags),
+        )
+
+    def assert_protectable(self, base: Vaddr, end: Vaddr, mmu_flags: int) -> None:
+        """Raise what `protect_part` would assert about write access, and change nothing."""
+        new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
+        for _, _, old_flags in self._ranges.ranges(base, end):
+            self._assert_may_add(old_flags, new_flags)
+
+    def _assert_may_add(self, old_flags: int, new_flags: int) -> None:
+        if new_flags != old_flags and new_flags & MMU_PERM_WRITE and not self.aspace.is_user_or_guest():
+            raise AssertionViolation("write access is not added in kernel spaces", _FILE)
+
+    def _update_hardware(self, start: Vaddr, end: Vaddr, old_flags: int, new_flags: int) -> None:
+        """Tell the page tables that `[start, end)` goes from `old_flags` to `new_flags`, never adding WRITE."""
+        self._assert_may_add(old_flags, new_flags)
+        downgraded = new_flags & ~MMU_PERM_WRITE
+        if old_flags in (new_flags, downgraded):
+            return
+        arch = self.aspace.arch
+        if downgraded & MMU_PERM_RWX_MASK:
+            if arch.protect(start, end - start, downgraded) is ZX_OK:
+                return
+            if not self.aspace.is_user_or_guest():
+                raise AssertionViolation("protecting page tables succeeds", _FILE)
+        if arch.unmap(start, end - start) is not ZX_OK:
+            raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
+
+    def old_protections(self, base: Vaddr, end: Vaddr) -> list[int]:
+        """The MMU flags of each range within `[base, end)`, in address order."""
+        return [flags for _, _, flags in self._ranges.ranges(base, end)]
+
+    # Merging.
+
+    def mark_mergeable(self) -> None:
+        """Allow the mapping to merge, and merge it with the mappings that continue it on either side.
+
+        The object itself may be DEAD afterwards; its addresses are reached through the VMAR.
+
+        *Kernel:* `VmMapping::MarkMergeable` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* nothing; does nothing unless ALIVE, or to the vDSO code mapping.
+        *Leaves alone:* which addresses show which VMO offsets with which protection.
+        """
+        if self.state is not LifeCycleState.ALIVE or self.aspace.vdso_code_mapping is self:
+            return
+        if self.parent is None:
+            raise AssertionViolation("a mapping that is alive has a parent", _FILE)
+        self.mergeable = True
+        subregions = self.parent.subregions
+        merged: VmMapping = self
+        right = subregions.right_of(self)
+        if isinstance(right, VmMapping):
+            merged = self._try_merge(self, right) or self
+        left = subregions.left_of(merged)
+        if isinstance(left, VmMapping):
+            self._try_merge(left, merged)
+
+    def _can_merge(self, left: VmMapping, right: VmMapping) -> bool:
+        """Whether `right` continues `left` in every respect."""
+        if left.vmo is not right.vmo:
+            return False
+        if left.private_clone != right.private_clone:
+            raise AssertionViolation("mappings of one VMO agree on being a private clone", _FILE)
+        return (
+            left.end == right.base
+            and left.object_offset + left.size == right.object_offset
+            and left._flags == right._flags
+            and (left._ranges.first_flags ^ right._ranges.first_flags) & MMU_CACHE_MASK == 0
+            and left.state is LifeCycleState.ALIVE
+            and right.state is LifeCycleState.ALIVE
+            and left.mergeable
+            and right.mergeable
+        )
+
+    def _try_merge(self, left: VmMapping, right: VmMapping) -> VmMapping | None:
+        """One new mapping in place of both, or None and no change.
+
+        *Kernel:* `VmMapping::TryMergeRightNeighborLocked` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* nothing; without memory the two stay as they are.
+        *Asserts:* same parent, same memory priority.
+        """
+        if left.parent is not right.parent or left.memory_priority is not right.memory_priority:
+            raise AssertionViolation("neighbours have one parent and one memory priority", _FILE)
+        if not self._can_merge(left, right):
+            return None
+        parent, vmo = left.parent, left.vmo
+        if parent is None or vmo is None:
+            raise AssertionViolation("a mapping that is alive has a parent and a VMO", _FILE)
+        if not self.aspace.system.heap.allocate():
+            return None
+        merged = self.aspace.system.mapping_class(
+            parent,
+            left.base,
+            left.size + right.size,
+            left._flags,
+            vmo,
+            left.object_offset,
+            left._ranges.joined(right.base, right._ranges),
+            mergeable=True,
+            private_clone=left.private_clone,
+        )
+        if vmo.add_mapping(merged) is not ZX_OK:
+            return None
+        merged.memory_priority = left.memory_priority
+        parent.subregions.remove_region(right)
+        parent.subregions.replace_region(left, merged)
+        for old in (left, right):
+            old._leave_vmo()
+            old._become_dead()
+        merged.state = LifeCycleState.ALIVE
+        return merged
+
+    # Populating.
+
+    def map_range(
+        self, offset: ByteOffset, size: ByteSize, *, commit: bool = False, ignore_existing: bool = False
+    ) -> Status:
+        """Fill the page tables for `[offset, offset + size)` of the mapping; here: only check the request.
+
+        *Kernel:* `VmMapping::MapRange` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* INVALID_ARGS for an empty rounded size; BAD_STATE unless ALIVE; INVALID_ARGS for a
+        misaligned offset or a range outside the mapping.
+        *Asserts:* in a kernel space without the dynamic flag, the pages are pinned.
+        """
+        size = round_up_page(size)
+        if size == 0:
+            return ZX_ERR_INVALID_ARGS
+        if self.state is not LifeCycleState.ALIVE:
+            return ZX_ERR_BAD_STATE
+        if self.vmo is None:
+            raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
+        if not is_page_aligned(offset) or offset + size > self.size:
+            return ZX_ERR_INVALID_ARGS
+        if (
+            not self.aspace.is_user_or_guest()
+            and not self._flags & VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING
+            and not self.vmo.is_range_pinned(self.object_offset + offset, size)
+        ):
+            raise AssertionViolation("kernel mappings are of pinned pages", _FILE)
+        return ZX_OK

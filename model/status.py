@@ -1,0 +1,93 @@
+"""The results of kernel calls: `zx_status_t` values, and the violation of a kernel assertion.
+
+Mirrors `zircon/system/public/zircon/errors.h`. A refusal is data: operations return a `Status`, alone or first
+in a pair, and never raise one. What the kernel asserts raises `AssertionViolation`, in every kind of build.
+
+Does not model release builds, in which a failed DEBUG_ASSERT goes on.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Status(IntEnum):
+    """`zx_status_t`: zero for success, negative for a refusal."""
+
+    ZX_OK = 0
+    ZX_ERR_INTERNAL = -1
+    ZX_ERR_NOT_SUPPORTED = -2
+    ZX_ERR_NO_RESOURCES = -3
+    ZX_ERR_NO_MEMORY = -4
+    ZX_ERR_INTERRUPTED_RETRY = -6
+    ZX_ERR_INVALID_ARGS = -10
+    ZX_ERR_BAD_HANDLE = -11
+    ZX_ERR_WRONG_TYPE = -12
+    ZX_ERR_BAD_SYSCALL = -13
+    ZX_ERR_OUT_OF_RANGE = -14
+    ZX_ERR_BUFFER_TOO_SMALL = -15
+    ZX_ERR_BAD_STATE = -20
+    ZX_ERR_TIMED_OUT = -21
+    ZX_ERR_SHOULD_WAIT = -22
+    ZX_ERR_CANCELED = -23
+    ZX_ERR_PEER_CLOSED = -24
+    ZX_ERR_NOT_FOUND = -25
+    ZX_ERR_ALREADY_EXISTS = -26
+    ZX_ERR_ALREADY_BOUND = -27
+    ZX_ERR_UNAVAILABLE = -28
+    ZX_ERR_ACCESS_DENIED = -30
+    ZX_ERR_IO = -40
+    ZX_ERR_IO_REFUSED = -41
+    ZX_ERR_IO_DATA_INTEGRITY = -42
+    ZX_ERR_IO_DATA_LOSS = -43
+    ZX_ERR_IO_NOT_PRESENT = -44
+    ZX_ERR_IO_OVERRUN = -45
+    ZX_ERR_IO_MISSED_DEADLINE = -46
+    ZX_ERR_IO_INVALID = -47
+    ZX_ERR_BAD_PATH = -50
+    ZX_ERR_NOT_DIR = -51
+    ZX_ERR_NOT_FILE = -52
+    ZX_ERR_FILE_BIG = -53
+    ZX_ERR_NO_SPACE = -54
+    ZX_ERR_NOT_EMPTY = -55
+    ZX_ERR_STOP = -60
+    ZX_ERR_NEXT = -61
+    ZX_ERR_ASYNC = -62
+    ZX_ERR_PROTOCOL_NOT_SUPPORTED = -70
+    ZX_ERR_ADDRESS_UNREACHABLE = -71
+    ZX_ERR_ADDRESS_IN_USE = -72
+    ZX_ERR_NOT_CONNECTED = -73
+    ZX_ERR_CONNECTION_REFUSED = -74
+    ZX_ERR_CONNECTION_RESET = -75
+    ZX_ERR_CONNECTION_ABORTED = -76
+
+
+# The statuses that the model returns, under the names that the kernel's source uses.
+ZX_OK: Final = Status.ZX_OK
+ZX_ERR_NOT_SUPPORTED: Final = Status.ZX_ERR_NOT_SUPPORTED
+ZX_ERR_NO_RESOURCES: Final = Status.ZX_ERR_NO_RESOURCES
+ZX_ERR_NO_MEMORY: Final = Status.ZX_ERR_NO_MEMORY
+ZX_ERR_INVALID_ARGS: Final = Status.ZX_ERR_INVALID_ARGS
+ZX_ERR_BAD_HANDLE: Final = Status.ZX_ERR_BAD_HANDLE
+ZX_ERR_WRONG_TYPE: Final = Status.ZX_ERR_WRONG_TYPE
+ZX_ERR_OUT_OF_RANGE: Final = Status.ZX_ERR_OUT_OF_RANGE
+ZX_ERR_BAD_STATE: Final = Status.ZX_ERR_BAD_STATE
+ZX_ERR_NOT_FOUND: Final = Status.ZX_ERR_NOT_FOUND
+ZX_ERR_ALREADY_EXISTS: Final = Status.ZX_ERR_ALREADY_EXISTS
+ZX_ERR_ACCESS_DENIED: Final = Status.ZX_ERR_ACCESS_DENIED
+ZX_ERR_STOP: Final = Status.ZX_ERR_STOP
+ZX_ERR_NEXT: Final = Status.ZX_ERR_NEXT
+
+
+class AssertionViolation(Exception):
+    """The kernel would stop here: ASSERT, DEBUG_ASSERT, panic, a canary, or a null it does not guard against.
+
+    `clause` says in words what was to hold; `kernel_file` is the file of the kernel that says so.
+    """
+
+    def __init__(self, clause: str, kernel_file: str) -> None:
+        super().__init__(f"{clause} ({kernel_file})")
+        self.clause = clause
+        self.kernel_file = kernel_file
+
+    def __reduce__(self) -> tuple[type["AssertionViolation"], tuple[str, str]]:
+        return type(self), (self.clause, self.kernel_file)

@@ -1,0 +1,155 @@
+"""A machine: its architecture, its kernel address space, and everything that was made on it.
+
+Mirrors the global state of the VM layer: `kernel_aspace_`, `aspaces_list_` (`zircon/kernel/vm/vm_aspace.cc`), the
+global PRNG, and the boot options. A `System` is the root of a model; two of them share nothing.
+
+To study a kernel of your own, derive from `System` and name your classes:
+
+    class MyMapping(VmMapping): ...
+    class MySystem(System):
+        mapping_class = MyMapping
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from vmaspace.model.arch import Arch, arch_for_name
+from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.aspace import VmAspace
+from vmaspace.model.constants import ByteSize, Vaddr
+from vmaspace.model.flags import AspaceType, ShareOpt
+from vmaspace.model.heap import Heap
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.prng import Prng
+from vmaspace.model.protection import ProtectionRanges
+from vmaspace.model.region_list import RegionList
+from vmaspace.model.status import Status
+from vmaspace.model.vdso import VdsoImage
+from vmaspace.model.vmar import VmAddressRegion
+from vmaspace.model.vmo import Vmo, VmoKind
+
+# Where what Zircon documents and what it does are different. Off: as implemented. On: as documented.
+SWITCHES: dict[str, str] = {
+    "documented_destroy_order": "destroying a constituent before its unified space is a violation at once",
+    "documented_roles": "arm64 too asserts that the restricted part was created restricted",
+    "documented_overwrite_vdso": "overwriting with vDSO code is checked and recorded like mapping it",
+    "documented_upper_limit_offset": "a mapping placed under an upper limit keeps its VMO offset",
+    "documented_unmap_not_found": "unmapping a range that meets no child is NOT_FOUND",
+    "documented_length_aligned": "a length that is not page aligned is INVALID_ARGS",
+    "documented_allocate_no_memory": "no room is NO_MEMORY",
+}
+
+
+class System:
+    """One machine with its kernel."""
+
+    aspace_class: ClassVar[type[VmAspace]] = VmAspace
+    arch_aspace_class: ClassVar[type[ArchVmAspace]] = ArchVmAspace
+    vmar_class: ClassVar[type[VmAddressRegion]] = VmAddressRegion
+    mapping_class: ClassVar[type[VmMapping]] = VmMapping
+    region_list_class: ClassVar[type[RegionList]] = RegionList
+    protection_ranges_class: ClassVar[type[ProtectionRanges]] = ProtectionRanges
+    vmo_class: ClassVar[type[Vmo]] = Vmo
+
+    def __init__(
+        self,
+        arch: str = "x86_64",
+        seed: int = 0,
+        switches: Iterable[str] = (),
+        aslr_disabled: bool = False,
+        aslr_entropy_bits: int = 30,
+        aslr_compact_entropy_bits: int = 0,
+        vdso: VdsoImage | None = None,
+    ) -> None:
+        self.switches = frozenset(switches)
+        unknown = self.switches - SWITCHES.keys()
+        if unknown:
+            raise ValueError(f"unknown switch {min(unknown)!r}; there are {', '.join(SWITCHES)}")
+        self.arch: Arch = arch_for_name(arch)
+        self.seed = seed
+        self.aslr_disabled = aslr_disabled
+        self.aslr_entropy_bits = aslr_entropy_bits
+        self.aslr_compact_entropy_bits = aslr_compact_entropy_bits
+        self.heap = Heap()
+        self.prng = Prng(seed)
+        self.vdso = VdsoImage() if vdso is None else vdso
+        self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
+        self.active_aspace: VmAspace | None = None
+        self._last_koid = 1023
+        self.kernel_aspace: VmAspace = self.aspace_class.create_kernel(self)
+        self.aspaces.append(self.kernel_aspace)
+
+    def __repr__(self) -> str:
+        return f"<system {self.arch.name} seed {self.seed} with {len(self.aspaces)} aspaces>"
+
+    def has_switch(self, name: str) -> bool:
+        """Whether the switch `name` is on."""
+        return name in self.switches
+
+    def next_koid(self) -> int:
+        """A number that no kernel object had before."""
+        self._last_koid += 1
+        return self._last_koid
+
+    # Address spaces.
+
+    def create_aspace(
+        self,
+        base: Vaddr,
+        size: ByteSize,
+        type: int = AspaceType.USER,
+        name: str | None = "aspace",
+        share_opt: int = ShareOpt.NONE,
+    ) -> VmAspace | None:
+        """See `VmAspace.create`."""
+        return self.aspace_class.create(self, base, size, type, name, share_opt)
+
+    def create_default_aspace(
+        self, type: int = AspaceType.USER, name: str | None = "aspace"
+    ) -> VmAspace | None:
+        """See `VmAspace.create_default`."""
+        return self.aspace_class.create_default(self, type, name)
+
+    def create_unified_aspace(
+        self, shared: VmAspace, restricted: VmAspace, name: str | None = "unified"
+    ) -> VmAspace | None:
+        """See `VmAspace.create_unified`."""
+        return self.aspace_class.create_unified(self, shared, restricted, name)
+
+    def forget_aspace(self, aspace: VmAspace) -> None:
+        """Unlink an address space from the global list, if it is on it."""
+        if aspace in self.aspaces:
+            self.aspaces.remove(aspace)
+
+    def set_active_aspace(self, aspace: VmAspace | None) -> VmAspace | None:
+        """Load the page tables of `aspace` on this CPU, None for the kernel's alone; answers what was loaded.
+
+        *Kernel:* `vmm_set_active_aspace` (zircon/kernel/vm/vmm.cc)
+        *Fails with:* nothing.
+        """
+        previous = self.active_aspace
+        if aspace is not None:
+            aspace.check_canary()
+        self.active_aspace = aspace
+        return previous
+
+    # Memory objects.
+
+    def create_vmo(
+        self,
+        size: ByteSize,
+        kind: VmoKind = VmoKind.PAGED,
+        *,
+        is_resizable: bool = False,
+        is_discardable: bool = False,
+    ) -> tuple[Status, Vmo | None]:
+        """See `Vmo.create`."""
+        return self.vmo_class.create(
+            self, size, kind, is_resizable=is_resizable, is_discardable=is_discardable
+        )
+
+    def create_vdso_vmo(self) -> Vmo:
+        """A VMO of the vDSO image."""
+        return self.vmo_class(self, self.vdso.size, is_vdso=True, name="vdso")

@@ -1,0 +1,357 @@
+"""VMARs, and the creation of what is in them.
+
+Mirrors `VmAddressRegion` (`zircon/kernel/vm/include/vm/vm_address_region.h`,
+`zircon/kernel/vm/vm_address_region.cc`): `CreateSubVmar`, `CreateVmMapping` and the path that both share. Lookup
+and destruction are in `vmar_tree.py`, unmap and protect in `vmar_ranges.py`.
+
+Does not model the commit pass of high memory priority, nor `ReserveSpace`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vmaspace.model.constants import (
+    MAX_U64,
+    PAGE_MASK,
+    ByteOffset,
+    ByteSize,
+    Vaddr,
+    is_page_aligned,
+    round_up_page,
+)
+from vmaspace.model.flags import (
+    MAPPING_FLAGS,
+    MMU_PERM_EXECUTE,
+    SUB_VMAR_FLAGS,
+    VMAR_CAN_RWX_FLAGS,
+    VMAR_CREATION_ONLY_FLAGS,
+    VMAR_FLAG_CAN_MAP_SPECIFIC,
+    VMAR_FLAG_COMPACT,
+    VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING,
+    VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE,
+    VMAR_FLAG_OFFSET_IS_UPPER_LIMIT,
+    VMAR_FLAG_SPECIFIC,
+    VMAR_FLAG_SPECIFIC_OVERWRITE,
+    can_map_flags_for_mmu_flags,
+)
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.region import LifeCycleState
+from vmaspace.model.status import (
+    ZX_ERR_ACCESS_DENIED,
+    ZX_ERR_ALREADY_EXISTS,
+    ZX_ERR_BAD_STATE,
+    ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NO_MEMORY,
+    ZX_ERR_NO_RESOURCES,
+    ZX_ERR_OUT_OF_RANGE,
+    ZX_OK,
+    AssertionViolation,
+    Status,
+)
+from vmaspace.model.vmar_ranges import VmarRanges
+from vmaspace.model.vmo import VmoKind
+
+if TYPE_CHECKING:
+    from vmaspace.model.aspace import VmAspace
+    from vmaspace.model.vmo import Vmo
+
+_FILE = "zircon/kernel/vm/vm_address_region.cc"
+_ANY_SPECIFIC: Final = VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRequest:
+    """What a mapping is to show, and how: the arguments of `CreateVmMapping` that a sub-VMAR does not have."""
+
+    vmo: Vmo
+    vmo_offset: ByteOffset
+    mmu_flags: int
+    flags: int  # the CAN_MAP flags that the permissions imply are in
+
+    def is_vdso_code(self) -> bool:
+        """Whether this is an executable mapping of a vDSO image."""
+        return self.vmo.is_vdso and bool(self.mmu_flags & MMU_PERM_EXECUTE)
+
+
+class VmAddressRegion(VmarRanges):
+    """A VMAR: a range of addresses that holds sub-VMARs, mappings and gaps."""
+
+    __slots__ = ()
+
+    @classmethod
+    def create_root(cls, aspace: VmAspace, base: Vaddr, size: ByteSize, flags: int) -> VmAddressRegion | None:
+        """The root VMAR of an address space, ALIVE at once; None when memory is out.
+
+        *Kernel:* `VmAddressRegion::CreateRootLocked` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* None for NO_MEMORY.
+        """
+        if not aspace.system.heap.allocate():
+            return None
+        root = cls(aspace, None, base, size, int(flags) | VMAR_CAN_RWX_FLAGS, "root")
+        root.state = LifeCycleState.ALIVE
+        return root
+
+    def create_sub_vmar(
+        self, offset: ByteOffset, size: ByteSize, align_pow2: int, vmar_flags: int, name: str = "useralloc"
+    ) -> tuple[Status, VmAddressRegion | None]:
+        """A VMAR of `size` bytes in this one; `offset` is relative to this one's base.
+
+        *Kernel:* `VmAddressRegion::CreateSubVmar` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* INVALID_ARGS for a size that is not whole pages, or a flag not taken here; then as the
+        common path: BAD_STATE, INVALID_ARGS, ACCESS_DENIED, INVALID_ARGS, ACCESS_DENIED, INVALID_ARGS,
+        ALREADY_EXISTS, NO_RESOURCES, NO_MEMORY.
+        *Asserts:* the base of what is inserted is page aligned.
+        *Leaves alone:* everything, unless it succeeds.
+        """
+        flags = int(vmar_flags)
+        if size & PAGE_MASK:
+            return ZX_ERR_INVALID_ARGS, None
+        if flags & ~SUB_VMAR_FLAGS:
+            return ZX_ERR_INVALID_ARGS, None
+        status, base = self._place(offset, size, align_pow2, flags)
+        if status is not ZX_OK:
+            return status, None
+        if not self.aspace.system.heap.allocate():
+            return ZX_ERR_NO_MEMORY, None
+        child = self.aspace.system.vmar_class(
+            self.aspace, self, base, size, flags & ~VMAR_CREATION_ONLY_FLAGS, name
+        )
+        status = child.activate()
+        if status is not ZX_OK:
+            return status, None
+        child.memory_priority = self.memory_priority
+        return ZX_OK, child
+
+    def create_vm_mapping(
+        self,
+        mapping_offset: ByteOffset,
+        size: ByteSize,
+        align_pow2: int,
+        vmar_flags: int,
+        vmo: Vmo,
+        vmo_offset: ByteOffset,
+        arch_mmu_flags: int,
+        name: str = "",
+    ) -> tuple[Status, VmMapping | None]:
+        """A mapping of `size` bytes, rounded up to pages, that shows `vmo` from `vmo_offset` on.
+
+        *Kernel:* `VmAddressRegion::CreateVmMapping` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* INVALID_ARGS for a flag not taken here; ACCESS_DENIED for more than this VMAR allows;
+        INVALID_ARGS for a misaligned `vmo_offset`; OUT_OF_RANGE when the size or the end in the VMO wraps, or
+        lies past a physical VMO; then as the common path, where an overwrite adds ACCESS_DENIED for the vDSO
+        code, INVALID_ARGS for a VMAR in the range, and NO_MEMORY with the old contents gone; ACCESS_DENIED for
+        a second or misfit vDSO code mapping.
+        *Asserts:* FAULT_BEYOND_STREAM_SIZE only with an ordinary paged VMO; pinned pages in kernel spaces,
+        unless the flag for dynamic kernel mappings is given; the base of what is inserted is page aligned.
+        *Leaves alone:* everything, unless it succeeds; a failed overwrite may have removed the old contents.
+        """
+        flags, mmu_flags = int(vmar_flags), int(arch_mmu_flags)
+        if flags & ~MAPPING_FLAGS:
+            return ZX_ERR_INVALID_ARGS, None
+        if not self.is_valid_mapping_flags(mmu_flags):
+            return ZX_ERR_ACCESS_DENIED, None
+        if vmo_offset & PAGE_MASK:
+            return ZX_ERR_INVALID_ARGS, None
+        if size & PAGE_MASK and self.aspace.system.has_switch("documented_length_aligned"):
+            return ZX_ERR_INVALID_ARGS, None
+        rounded = round_up_page(size)
+        if rounded < size:
+            return ZX_ERR_OUT_OF_RANGE, None
+        if vmo_offset + rounded > MAX_U64:
+            return ZX_ERR_OUT_OF_RANGE, None
+        if vmo.kind is VmoKind.PHYSICAL and vmo_offset + rounded > vmo.size:
+            return ZX_ERR_OUT_OF_RANGE, None
+        if flags & VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE and vmo.kind is not VmoKind.PAGED:
+            raise AssertionViolation("FAULT_BEYOND_STREAM_SIZE only with a paged, non-contiguous VMO", _FILE)
+        flags |= can_map_flags_for_mmu_flags(mmu_flags)
+        request = MappingRequest(vmo, vmo_offset, mmu_flags, flags)
+        return self._create_mapping(mapping_offset, rounded, align_pow2, request)
+
+    def is_valid_mapping_flags(self, mmu_flags: int) -> bool:
+        """Whether the CAN_MAP flags of this VMAR allow the permissions in `mmu_flags`."""
+        needed = can_map_flags_for_mmu_flags(mmu_flags)
+        return needed & self._flags == needed
+
+    # The path that VMARs and mappings share: CreateSubVmarInternal.
+
+    def _place(self, offset: ByteOffset, size: ByteSize, align_pow2: int, flags: int) -> tuple[Status, Vaddr]:
+        """Check a request, and find the address for it.
+
+        ALREADY_EXISTS comes with the address, for the caller that may overwrite.
+
+        *Kernel:* `VmAddressRegion::CreateSubVmarInternal` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* BAD_STATE unless ALIVE; INVALID_ARGS for size 0; ACCESS_DENIED for CAN_MAP flags beyond
+        this VMAR's; INVALID_ARGS for an offset that is contradictory, without use or misaligned; ACCESS_DENIED
+        for a chosen place without CAN_MAP_SPECIFIC; INVALID_ARGS outside the bounds, or against the alignment;
+        ALREADY_EXISTS; NO_RESOURCES.
+        """
+        if self.state is not LifeCycleState.ALIVE:
+            return ZX_ERR_BAD_STATE, 0
+        if size == 0:
+            return ZX_ERR_INVALID_ARGS, 0
+        status = self._check_rights(flags)
+        if status is not ZX_OK:
+            return status, 0
+        status = self._check_offset(offset, size, flags)
+        if status is not ZX_OK:
+            return status, 0
+        if not flags & _ANY_SPECIFIC:
+            return self._alloc_spot(offset, size, align_pow2, flags)
+        base = self.base + offset
+        if align_pow2 > 0 and base & ((1 << align_pow2) - 1):
+            return ZX_ERR_INVALID_ARGS, 0
+        if not self.subregions.is_range_available(base, size):
+            return ZX_ERR_ALREADY_EXISTS, base
+        return ZX_OK, base
+
+    def _check_rights(self, flags: int) -> Status:
+        """A child may hold only the CAN_MAP permissions that this VMAR holds."""
+        if flags & VMAR_CAN_RWX_FLAGS & ~self._flags:
+            return ZX_ERR_ACCESS_DENIED
+        return ZX_OK
+
+    def _check_offset(self, offset: ByteOffset, size: ByteSize, flags: int) -> Status:
+        """Whether the offset makes sense with the flags, and the request fits the bounds."""
+        is_specific = bool(flags & _ANY_SPECIFIC)
+        is_upper_limit = bool(flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT)
+        if is_specific and is_upper_limit:
+            return ZX_ERR_INVALID_ARGS
+        if not is_specific and not is_upper_limit and offset != 0:
+            return ZX_ERR_INVALID_ARGS
+        if not is_page_aligned(offset):
+            return ZX_ERR_INVALID_ARGS
+        if (is_specific or is_upper_limit) and not self._flags & VMAR_FLAG_CAN_MAP_SPECIFIC:
+            return ZX_ERR_ACCESS_DENIED
+        # A request without a place is tested too, with offset 0: larger than the VMAR is INVALID_ARGS.
+        if not is_upper_limit and (offset >= self.size or size > self.size - offset):
+            return ZX_ERR_INVALID_ARGS
+        if is_upper_limit and (offset > self.size or size > self.size or size > offset):
+            return ZX_ERR_INVALID_ARGS
+        return ZX_OK
+
+    def _alloc_spot(
+        self, offset: ByteOffset, size: ByteSize, align_pow2: int, flags: int
+    ) -> tuple[Status, Vaddr]:
+        """A free address for `size` bytes.
+
+        *Kernel:* `VmAddressRegion::AllocSpotLockedRegion` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* NO_RESOURCES.
+        *Asserts:* the address that was found is free and inside the bounds.
+        """
+        aspace = self.aspace
+        upper_limit = self.base + offset if flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT else MAX_U64
+        status, base = self.subregions.get_alloc_spot(
+            align_pow2,
+            aspace.aslr_entropy_bits(bool(self._flags & VMAR_FLAG_COMPACT)),
+            size,
+            self.base,
+            self.size,
+            aspace.aslr_prng() if aspace.is_aslr_enabled() else None,
+            upper_limit,
+        )
+        if status is not ZX_OK:
+            if status is ZX_ERR_NO_RESOURCES and aspace.system.has_switch("documented_allocate_no_memory"):
+                return ZX_ERR_NO_MEMORY, 0
+            return status, 0
+        if not self.is_in_range(base, size) or not self.subregions.is_range_available(base, size):
+            raise AssertionViolation("the spot that the allocator found is free", _FILE)
+        return ZX_OK, base
+
+    # Mappings.
+
+    def _create_mapping(
+        self, offset: ByteOffset, size: ByteSize, align_pow2: int, request: MappingRequest
+    ) -> tuple[Status, VmMapping | None]:
+        flags = request.flags
+        status, base = self._place(offset, size, align_pow2, flags)
+        if status is ZX_ERR_ALREADY_EXISTS and flags & VMAR_FLAG_SPECIFIC_OVERWRITE:
+            return self._overwrite(base, size, request)
+        if status is not ZX_OK:
+            return status, None
+        aspace = self.aspace
+        if (
+            not aspace.is_user_or_guest()
+            and not flags & VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING
+            and not request.vmo.is_range_pinned(request.vmo_offset, size)
+        ):
+            raise AssertionViolation("kernel mappings are of pinned pages", _FILE)
+        mapping = self._new_mapping(base, size, request)
+        if mapping is None:
+            return ZX_ERR_NO_MEMORY, None
+        if request.is_vdso_code():
+            if not self._is_vdso_code_welcome(size, request):
+                return ZX_ERR_ACCESS_DENIED, None
+            self.subregions.assert_insertable(mapping)
+            # Recorded before the activation, and not taken back if that runs out of memory.
+            aspace.vdso_code_mapping = mapping
+        status = mapping.activate()
+        if status is not ZX_OK:
+            return status, None
+        mapping.memory_priority = self.memory_priority
+        return ZX_OK, mapping
+
+    def _overwrite(
+        self, base: Vaddr, size: ByteSize, request: MappingRequest
+    ) -> tuple[Status, VmMapping | None]:
+        """Put a mapping where something is.
+
+        *Kernel:* `VmAddressRegion::OverwriteVmMappingLocked` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* NO_MEMORY for the object; ACCESS_DENIED where the vDSO code is; INVALID_ARGS for a VMAR
+        in the range; NO_MEMORY, with the old contents partly or wholly gone.
+        """
+        aspace = self.aspace
+        mapping = self._new_mapping(base, size, request)
+        if mapping is None:
+            return ZX_ERR_NO_MEMORY, None
+        status = self._check_unmap(base, size, may_destroy_vmars=False)
+        if status is not ZX_OK:
+            return status, None
+        # As implemented this path neither checks nor records vDSO code; the documentation has no such exception.
+        records_vdso = request.is_vdso_code() and aspace.system.has_switch("documented_overwrite_vdso")
+        if records_vdso and not self._is_vdso_code_welcome(size, request):
+            return ZX_ERR_ACCESS_DENIED, None
+        # The insertion at the end would stop here; nothing is removed before that.
+        if base & PAGE_MASK:
+            raise AssertionViolation("the base of a listed region is page aligned", _FILE)
+        status = self._remove_range(base, size)
+        if status is not ZX_OK:
+            return status, None
+        if records_vdso:
+            aspace.vdso_code_mapping = mapping
+        status = mapping.activate()
+        if status is not ZX_OK:
+            if status is not ZX_ERR_NO_MEMORY:
+                raise AssertionViolation("only memory can run out in an overwrite", _FILE)
+            return status, None
+        mapping.memory_priority = self.memory_priority
+        return ZX_OK, mapping
+
+    def _new_mapping(self, base: Vaddr, size: ByteSize, request: MappingRequest) -> VmMapping | None:
+        """The mapping object, NOT_READY; None when memory is out."""
+        system = self.aspace.system
+        if not system.heap.allocate():
+            return None
+        vmo_offset = request.vmo_offset
+        # As implemented, a mapping placed under an upper limit shows its VMO from offset 0.
+        if request.flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT and not system.has_switch(
+            "documented_upper_limit_offset"
+        ):
+            vmo_offset = 0
+        return system.mapping_class(
+            self,
+            base,
+            size,
+            request.flags & ~VMAR_CREATION_ONLY_FLAGS,
+            request.vmo,
+            vmo_offset,
+            system.protection_ranges_class(request.mmu_flags),
+        )
+
+    def _is_vdso_code_welcome(self, size: ByteSize, request: MappingRequest) -> bool:
+        """Whether the aspace has no vDSO code yet, and the request is exactly the code segment."""
+        aspace = self.aspace
+        return aspace.vdso_code_mapping is None and aspace.system.vdso.is_exact_code_mapping(
+            request.vmo_offset, size
+        )
