@@ -24,7 +24,7 @@ setup: $(STAMP)
 # The stamp stands inside the environment, so that removing the environment also forgets it.
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vmaspace needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which one: make PYTHON=python3.11 ...")'
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $(STAMP)
 
