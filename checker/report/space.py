@@ -7,6 +7,7 @@ Not here: judging. A state in which siblings overlap, or a region is its own anc
 exactly what a counterexample looks like.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,12 +91,10 @@ class Space:
 
     aspaces: tuple[Aspace, ...]
     regions: dict[str, Region]
+    below: dict[str, list[Region]]      # live regions by the name of their parent, in address order
 
     def children(self, name: str) -> list[Region]:
-        """Live regions whose parent this is, in address order."""
-        return in_address_order(
-            region for region in self.regions.values() if region.is_alive and region.parent == name
-        )
+        return self.below.get(name, [])
 
     def roots(self, aspace: Aspace) -> list[Region]:
         """Where the trees of an address space start: its root, then whatever live region hangs on nothing alive."""
@@ -108,16 +107,19 @@ class Space:
         return roots
 
 
-def in_address_order(regions: Any) -> list[Region]:
+def in_address_order(regions: Iterable[Region]) -> list[Region]:
     return sorted(regions, key=lambda region: (region.base, region.size, natural(region.name)))
 
 
 def read_space(state: State) -> Space:
     elements = state["elements"]
-    return Space(
-        aspaces=tuple(read_aspace(state, name) for name in sorted(elements.get("Aspace", ()), key=natural)),
-        regions={name: read_region(state, name) for name in sorted(elements.get("Region", ()), key=natural)},
-    )
+    regions = {name: read_region(state, name) for name in sorted(elements.get("Region", ()), key=natural)}
+    below: dict[str, list[Region]] = {}
+    for region in in_address_order(regions.values()):
+        if region.is_alive and region.parent is not None:
+            below.setdefault(region.parent, []).append(region)
+    aspaces = tuple(read_aspace(state, name) for name in sorted(elements.get("Aspace", ()), key=natural))
+    return Space(aspaces, regions, below)
 
 
 def read_aspace(state: State, name: str) -> Aspace:
