@@ -160,6 +160,7 @@ ZX_VM_ALIGN_BASE: Final = 24  # the lowest bit of the alignment field
 class Right(IntFlag):
     """ZX_RIGHT_*: what the holder of a handle may do."""
 
+    NONE = 0
     DUPLICATE = 1 << 0
     TRANSFER = 1 << 1
     READ = 1 << 2
