@@ -70,6 +70,7 @@ class Call(Expr):
     name: str
     args: list[Expr]
     ref: Referent | None = None
+    name_span: Span | None = None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ class Binder:
     low: Expr | None = None
     high: Expr | None = None
     type: Type | None = None
+    type_span: Span | None = None
 
 
 # --- effects -------------------------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ class May(Clause):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Declaration:
-    """A top-level item."""
+    """A top-level item; `span` covers its first words, up to its name."""
 
     name: str
     span: Span
@@ -316,6 +318,7 @@ class ConstDecl(Declaration):
     type_name: str = ""
     value: Expr | None = None
     type: Type | None = None
+    type_span: Span | None = None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -329,6 +332,7 @@ class GivenDecl(Declaration):
     result_name: str = ""
     where: list[Expr] = field(default_factory=list)
     type: Type | None = None
+    result_span: Span | None = None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -344,6 +348,8 @@ class VarDecl(Declaration):
     result_name: str = ""
     params: list[Type] = field(default_factory=list)
     type: Type | None = None
+    param_spans: list[Span] = field(default_factory=list)
+    result_span: Span | None = None
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -392,6 +398,7 @@ class PropertyDecl(Declaration):
     source: str | None = None
     body: Expr | None = None
     op_name: str | None = None
+    op_span: Span | None = None
     op: OpDecl | None = None
     params: list[Binder] = field(default_factory=list)
     results: list[Binder] = field(default_factory=list)
@@ -410,6 +417,7 @@ class Deviation:
     consequence: str | None
     span: Span
     switch: SwitchDecl | None = None
+    op_spans: list[Span] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -418,6 +426,7 @@ class ScopeDecl(Declaration):
 
     counts: dict[str, int] = field(default_factory=dict)
     steps: int = 0
+    count_spans: dict[str, Span] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

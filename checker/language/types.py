@@ -42,3 +42,55 @@ ERROR = Type("error")
 
 NUMERIC = frozenset({"int", "address", "bytes", "page", "pages", "number"})
 GROUND: dict[str, Type] = {t.kind: t for t in (BOOL, INT, ADDRESS, BYTES, PAGE, PAGES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a built-in takes and gives: for each parameter the types it may have; `result` None is the first argument's."""
+
+    params: tuple[tuple[Type, ...], ...]
+    result: Type | None
+
+    def __str__(self) -> str:
+        params = ", ".join(" or ".join(str(t) for t in alternatives) for alternatives in self.params)
+        return f"({params}) -> {self.result or 'the same'}"
+
+
+_MEASURE = (ADDRESS, BYTES)
+_NUMBERS = (INT, ADDRESS, BYTES, PAGE, PAGES)
+
+# The words of the language that are called like functions.
+BUILTINS: dict[str, Signature] = {
+    "disjoint": Signature(((RANGE,), (RANGE,)), BOOL),  # they share no byte; an empty range is disjoint from all
+    "overlaps": Signature(((RANGE,), (RANGE,)), BOOL),  # they share a byte
+    "inside": Signature(((RANGE,), (RANGE,)), BOOL),  # both ends of the first lie within the second
+    "aligned": Signature((_MEASURE,), BOOL),  # to a page
+    "aligned_pow2": Signature((_MEASURE, (INT,)), BOOL),  # to 2^k
+    "round_up": Signature((_MEASURE,), None),  # to a page, modulo 2^64, as the kernel's ROUNDUP_PAGE_SIZE
+    "wraps": Signature((_MEASURE, (BYTES,)), BOOL),  # the sum is 2^64 or more
+    "page": Signature(((ADDRESS,),), PAGE),  # the page that holds the address
+    "pages": Signature(((BYTES,),), PAGES),  # whole pages in a size
+    "address_of": Signature(((PAGE,),), ADDRESS),  # the first byte of a page
+    "bytes_of": Signature(((PAGES,),), BYTES),
+    "min": Signature((_NUMBERS, _NUMBERS), None),
+    "max": Signature((_NUMBERS, _NUMBERS), None),
+}
+
+
+def in_words(t: Type) -> str:
+    """The type as messages say it, with its unit."""
+    words = {
+        "bool": "bool (true or false)",
+        "int": "int (a plain number)",
+        "address": "an address",
+        "bytes": "bytes (a size or a distance)",
+        "page": "a page (the number of one page)",
+        "pages": "pages (how many of them)",
+        "range": "a range of addresses",
+        "status": "a status",
+        "number": "a number",
+        "null": "null",
+        "emptyset": "an empty set of flags",
+        "flags": f"{t.name} (a set of flags)",
+    }
+    return words.get(t.kind, str(t))

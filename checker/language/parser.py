@@ -1,0 +1,65 @@
+"""Parses files into a `Program`.
+
+Each top-level item is parsed on its own, so that one run reports the syntax errors of all items.  The grammar is in
+`grammar/aspec.lark`; its tables are built once for each process.
+
+It checks nothing but form: names and types are the business of `check.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Any
+
+from lark import Lark, UnexpectedToken
+
+from vmaspace.checker.language import codes
+from vmaspace.checker.language.diagnostics import Diagnostic, LanguageError
+from vmaspace.checker.language.layout import LayoutLexer, SyntaxProblem
+from vmaspace.checker.language.mistakes import explain
+from vmaspace.checker.language.nesting import too_deep
+from vmaspace.checker.language.scanner import ITEM_WORDS, Item, Scanner
+from vmaspace.checker.language.syntax import Declaration, Program
+from vmaspace.checker.language.tree import TreeBuilder
+
+
+def parse(files: Mapping[str, str]) -> Program:
+    """The declarations of all files, in order; `LanguageError` with every syntax error if there is one."""
+    problems: list[Diagnostic] = []
+    declarations: list[Declaration] = []
+    for file, text in files.items():
+        for item in Scanner(file, text.removeprefix("\ufeff"), problems).scan():
+            declarations += parse_item(item, problems)
+    if problems:
+        raise LanguageError(problems, files)
+    return Program(declarations=declarations, files=dict(files))
+
+
+def parse_item(item: Item, problems: list[Diagnostic]) -> list[Declaration]:
+    """The declarations of one item; none, and a report, if its words are in the wrong order."""
+    text: Any = item  # Lark hands what it is given to our lexer as it is
+    try:
+        found: Any = grammar().parse(text, start=f"{item.keyword}_item")
+    except UnexpectedToken as error:
+        problems.append(explain(error, item))
+        return []
+    except SyntaxProblem as error:
+        problems.append(error.diagnostic)
+        return []
+    declarations: list[Declaration] = found
+    for d in declarations:
+        deep = too_deep(d)
+        if deep is not None:
+            problems.append(Diagnostic(codes.TOO_DEEP, "the text is nested too deeply", deep, hint="name a part with `def`"))
+            return []
+    return declarations
+
+
+@cache
+def grammar() -> Lark:
+    """The parser; building its tables takes a tenth of a second, so it is built once."""
+    text = package_files(__package__).joinpath("grammar/aspec.lark").read_text(encoding="utf-8")
+    starts = [f"{word}_item" for word in sorted(ITEM_WORDS)]
+    return Lark(text, parser="lalr", lexer=LayoutLexer, start=starts, transformer=TreeBuilder())  # type: ignore[arg-type]
