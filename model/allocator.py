@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.constants import ADDRESS_SPACE, MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
 from vmaspace.model.status import ZX_ERR_NO_RESOURCES, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def candidate_runs(
 ) -> Iterator[tuple[Vaddr, int]]:
     """For each gap with room, its lowest candidate and how many there are, one each `2^align_pow2` bytes."""
     align_mask = (1 << align_pow2) - 1
+    if upper_limit == MAX_U64:
+        upper_limit = ADDRESS_SPACE  # the largest number stands for no limit: the very last page can be taken
     for start, end in gaps(regions, parent_base, parent_size):
         first = (start + align_mask) & ~align_mask
         if first >= upper_limit:

@@ -38,9 +38,9 @@ class VmAddressRegionEnumerator:
         self._minimum = minimum
         self._maximum = maximum
         self._depth = 1
-        self._next = vmar.subregions.include_or_higher(minimum)
+        self._next: VmAddressRegionOrMapping | None = None
         self._is_paused = False
-        first = self._next
+        first = vmar.subregions.include_or_higher(minimum)
         if (
             mode is EnumerationMode.VMARS_AND_MAPPINGS
             and first is not None
@@ -49,6 +49,7 @@ class VmAddressRegionEnumerator:
             and (first.base < minimum or first.end > maximum)
         ):
             raise AssertionViolation("a walk over VMARs does not start inside one", _FILE)
+        self._seek()
 
     def next(self) -> tuple[VmAddressRegionOrMapping, int] | None:
         """The next region and its depth below the VMAR, from 1; None when the walk is over.
@@ -104,8 +105,21 @@ class VmAddressRegionEnumerator:
         self._is_paused = False
         if self._next is not None and not self._next.is_alive():
             self._minimum = self._next.end
-            self._next = self._vmar.subregions.include_or_higher(self._minimum)
-            self._depth = 1
+            self._seek()
+
+    def _seek(self) -> None:
+        """Find the first region at or behind the minimum, inside the VMARs that the minimum lies in.
+
+        In the gap behind the last child of a VMAR nothing is found there, and the walk starts at that VMAR.
+        """
+        self._next = self._vmar.subregions.include_or_higher(self._minimum)
+        self._depth = 1
+        while self._next is not None and not self._next.is_mapping and self._next.base < self._minimum:
+            inner = cast("VmAddressRegion", self._next).subregions.include_or_higher(self._minimum)
+            if inner is None:
+                return
+            self._next = inner
+            self._depth += 1
 
     def _climb_to(self, above: VmAddressRegionOrMapping | None, below: VmAddressRegionOrMapping) -> None:
         """Continue at `above`, or past the ends of the VMARs that end with `below`."""

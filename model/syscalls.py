@@ -44,26 +44,28 @@ _PERMISSIONS: Final = (
     (VmOption.PERM_WRITE, Right.WRITE, VmOption.CAN_MAP_WRITE),
     (VmOption.PERM_EXECUTE, Right.EXECUTE, VmOption.CAN_MAP_EXECUTE),
 )
-_ANY_PERM: Final = VmOption.PERM_READ | VmOption.PERM_WRITE | VmOption.PERM_EXECUTE
+_MAP_RANGE: Final = int(VmOption.MAP_RANGE)
+_READ_IF_XOM_UNSUPPORTED: Final = int(VmOption.PERM_READ_IF_XOM_UNSUPPORTED)
 _ANY_CAN_MAP: Final = VmOption.CAN_MAP_READ | VmOption.CAN_MAP_WRITE | VmOption.CAN_MAP_EXECUTE
 
+# Plain numbers: the complement of a flag object forgets the bits that have no name.
 _OPTION_TO_VMAR: Final = {
-    VmOption.COMPACT: VmarFlag.COMPACT,
-    VmOption.SPECIFIC: VmarFlag.SPECIFIC,
-    VmOption.SPECIFIC_OVERWRITE: VmarFlag.SPECIFIC_OVERWRITE,
-    VmOption.CAN_MAP_SPECIFIC: VmarFlag.CAN_MAP_SPECIFIC,
-    VmOption.CAN_MAP_READ: VmarFlag.CAN_MAP_READ,
-    VmOption.CAN_MAP_WRITE: VmarFlag.CAN_MAP_WRITE,
-    VmOption.CAN_MAP_EXECUTE: VmarFlag.CAN_MAP_EXECUTE,
-    VmOption.REQUIRE_NON_RESIZABLE: VmarFlag.REQUIRE_NON_RESIZABLE,
-    VmOption.ALLOW_FAULTS: VmarFlag.ALLOW_FAULTS,
-    VmOption.OFFSET_IS_UPPER_LIMIT: VmarFlag.OFFSET_IS_UPPER_LIMIT,
-    VmOption.FAULT_BEYOND_STREAM_SIZE: VmarFlag.FAULT_BEYOND_STREAM_SIZE,
+    int(VmOption.COMPACT): int(VmarFlag.COMPACT),
+    int(VmOption.SPECIFIC): int(VmarFlag.SPECIFIC),
+    int(VmOption.SPECIFIC_OVERWRITE): int(VmarFlag.SPECIFIC_OVERWRITE),
+    int(VmOption.CAN_MAP_SPECIFIC): int(VmarFlag.CAN_MAP_SPECIFIC),
+    int(VmOption.CAN_MAP_READ): int(VmarFlag.CAN_MAP_READ),
+    int(VmOption.CAN_MAP_WRITE): int(VmarFlag.CAN_MAP_WRITE),
+    int(VmOption.CAN_MAP_EXECUTE): int(VmarFlag.CAN_MAP_EXECUTE),
+    int(VmOption.REQUIRE_NON_RESIZABLE): int(VmarFlag.REQUIRE_NON_RESIZABLE),
+    int(VmOption.ALLOW_FAULTS): int(VmarFlag.ALLOW_FAULTS),
+    int(VmOption.OFFSET_IS_UPPER_LIMIT): int(VmarFlag.OFFSET_IS_UPPER_LIMIT),
+    int(VmOption.FAULT_BEYOND_STREAM_SIZE): int(VmarFlag.FAULT_BEYOND_STREAM_SIZE),
 }
 _OPTION_TO_MMU: Final = {
-    VmOption.PERM_READ: MmuFlag.PERM_READ,
-    VmOption.PERM_WRITE: MmuFlag.PERM_WRITE,
-    VmOption.PERM_EXECUTE: MmuFlag.PERM_EXECUTE,
+    int(VmOption.PERM_READ): int(MmuFlag.PERM_READ),
+    int(VmOption.PERM_WRITE): int(MmuFlag.PERM_WRITE),
+    int(VmOption.PERM_EXECUTE): int(MmuFlag.PERM_EXECUTE),
 }
 
 
@@ -83,15 +85,16 @@ def split_options(options: int) -> SplitOptions | None:
     *Fails with:* None, which the callers turn into INVALID_ARGS.
     """
     vmar_flags = mmu_flags = 0
+    options = int(options)
     rest = options & ((1 << ZX_VM_ALIGN_BASE) - 1)
     for option, mmu_flag in _OPTION_TO_MMU.items():
         if rest & option:
             mmu_flags |= mmu_flag
-            rest &= ~option
+            rest -= option
     for option, vmar_flag in _OPTION_TO_VMAR.items():
         if rest & option:
             vmar_flags |= vmar_flag
-            rest &= ~option
+            rest -= option
     align_pow2 = options >> ZX_VM_ALIGN_BASE
     if rest or not (align_pow2 == 0 or 10 <= align_pow2 <= 32):
         return None
@@ -181,8 +184,8 @@ def zx_vmar_map(
     status, options = _grant_permissions(options, handle.rights & vmo.rights)
     if status is not ZX_OK:
         return status, 0, None
-    populates = bool(options & VmOption.MAP_RANGE)
-    split = split_options(options & ~VmOption.MAP_RANGE)
+    populates = bool(options & _MAP_RANGE)
+    split = split_options(options & ~_MAP_RANGE)
     status = _check_vmo(split, options, vmo_dispatcher)
     if status is not ZX_OK or split is None:
         return status, 0, None
@@ -249,9 +252,9 @@ def zx_vmar_protect(handle: Handle, options: int, addr: Vaddr, size: ByteSize) -
 
 def _resolve_execute_only(options: int) -> int:
     """READ_IF_XOM_UNSUPPORTED becomes READ: execute-only can not be expressed on any of the machines."""
-    if options & VmOption.PERM_READ_IF_XOM_UNSUPPORTED:
+    if options & _READ_IF_XOM_UNSUPPORTED:
         options |= VmOption.PERM_READ
-    return int(options) & ~int(VmOption.PERM_READ_IF_XOM_UNSUPPORTED)
+    return int(options) & ~_READ_IF_XOM_UNSUPPORTED
 
 
 def _grant_permissions(options: int, rights: Right) -> tuple[Status, int]:

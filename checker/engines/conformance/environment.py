@@ -1,0 +1,226 @@
+"""What a case has made so far: the system it runs on, and the names that are bound.
+
+A bound name stands for an object and for the address that was answered when it was bound, which stays the same
+whatever happens to the object later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
+from vmaspace.model.aspace import VmAspace
+from vmaspace.model.constants import PAGE_SIZE
+from vmaspace.model.dispatcher import (
+    Handle,
+    VmAddressRegionDispatcher,
+    VmObjectDispatcher,
+    vmar_handle,
+    vmo_handle,
+)
+from vmaspace.model.flags import ZX_VM_ALIGN_BASE, MmuFlag, Right, VmarFlag, VmOption
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.system import System
+from vmaspace.model.vmar import VmAddressRegion
+from vmaspace.model.vmo import Vmo
+
+# Constants that a case may name, of parts that can not be replayed yet.
+_LATER_CONSTANTS: Final = frozenset({"FIRST_USER_ASID", "MAX_USER_ASID_8", "MAX_USER_ASID_16", "HIGH"})
+_MMU_WORDS: Final = {
+    "READ": MmuFlag.PERM_READ,
+    "WRITE": MmuFlag.PERM_WRITE,
+    "EXECUTE": MmuFlag.PERM_EXECUTE,
+    "USER": MmuFlag.PERM_USER,
+}
+T = TypeVar("T")
+
+
+class NotBound(Exception):
+    """A name that an earlier step would have bound, had it not been refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a name stands for."""
+
+    value: object  # a handle, an object of the model, or a number
+    base: int | None = None
+    size: int | None = None
+
+
+class Environment:
+    """The state of one case."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.bound: dict[str, Bound] = {}
+        self.refused: set[str] = set()  # names whose step was refused
+        self.previously_active: list[VmAspace | None] = []
+
+    # Names.
+
+    def bind(self, name: str, bound: Bound) -> None:
+        """Let `name` stand for something new."""
+        self.bound[name] = bound
+        self.refused.discard(name)
+
+    def refuse(self, name: str) -> None:
+        """Note that the step which binds `name` was refused."""
+        self.refused.add(name)
+
+    def lookup(self, name: str) -> Bound:
+        """What `name` stands for."""
+        found = self.bound.get(name)
+        if found is None:
+            if name.split(".")[0] in self.refused:
+                raise NotBound(name)
+            raise BadStep(f"nothing is bound to {name!r}", nearest(name, list(self.bound)))
+        return found
+
+    def name(self, name: str, index: int | None) -> int:
+        """The number that `$name` stands for: see `expressions.Values`."""
+        if index is not None:
+            raise Unsupported(f"${name}[{index}]: no list can be bound yet")
+        if name not in self.bound:
+            stem, _, last = name.rpartition(".")
+            if stem in self.bound and last in ("base", "size"):
+                number = self.bound[stem].base if last == "base" else self.bound[stem].size
+                if number is None:
+                    raise BadStep(f"${name}: {stem!r} has no {last}")
+                return number
+        found = self.lookup(name)
+        if found.base is None:
+            raise BadStep(f"${name}: {name!r} has no address", "an address comes with a region or an aspace")
+        return found.base
+
+    def constant(self, name: str) -> int:
+        """The number that `@name` stands for: see `expressions.Values`."""
+        arch, vdso = self.system.arch, self.system.vdso
+        constants = {
+            "PAGE_SIZE": PAGE_SIZE,
+            "USER_ASPACE_BASE": arch.user_aspace_base,
+            "USER_ASPACE_SIZE": arch.user_aspace_size,
+            "USER_RESTRICTED_ASPACE_SIZE": arch.user_restricted_aspace_size,
+            "KERNEL_ASPACE_BASE": arch.kernel_aspace_base,
+            "KERNEL_ASPACE_SIZE": arch.kernel_aspace_size,
+            "GUEST_ASPACE_SIZE": arch.guest_aspace_size,
+            "VDSO_TOTAL_SIZE": vdso.size,
+            "VDSO_CODE_START": vdso.code_start,
+            "VDSO_CODE_SIZE": vdso.code_size,
+        }
+        if name in _LATER_CONSTANTS:
+            raise Unsupported(f"the constant {name}")
+        if name not in constants:
+            raise BadStep(f"unknown constant {name!r}", nearest(name, [*constants, *_LATER_CONSTANTS]))
+        return constants[name]
+
+    # Objects.
+
+    def handle(self, bound: Bound) -> Handle:
+        """A handle to what is bound; a bare VMAR or VMO gets one with the rights of a new one."""
+        value = bound.value
+        if isinstance(value, Handle):
+            return value
+        if isinstance(value, VmAddressRegion):
+            base_mmu_flags = MmuFlag.PERM_USER if value.aspace.is_user() else MmuFlag.CACHED
+            return vmar_handle(value, base_mmu_flags)
+        if isinstance(value, Vmo):
+            return vmo_handle(value)
+        raise BadStep(f"expected something that handles refer to, not {_describe(value)}")
+
+    def vmar(self, bound: Bound) -> VmAddressRegion:
+        """The VMAR that is bound, or behind the bound handle."""
+        value = bound.value
+        if isinstance(value, Handle) and isinstance(value.dispatcher, VmAddressRegionDispatcher):
+            return value.dispatcher.vmar
+        return _expect(value, VmAddressRegion, "a VMAR")
+
+    def vmo(self, bound: Bound) -> Vmo:
+        """The VMO that is bound, or behind the bound handle."""
+        value = bound.value
+        if isinstance(value, Handle) and isinstance(value.dispatcher, VmObjectDispatcher):
+            return value.dispatcher.vmo
+        return _expect(value, Vmo, "a VMO")
+
+    def mapping(self, bound: Bound) -> VmMapping:
+        """The mapping that is bound."""
+        return _expect(bound.value, VmMapping, "a mapping")
+
+    def aspace(self, bound: Bound) -> VmAspace:
+        """The address space that is bound."""
+        return _expect(bound.value, VmAspace, "an address space")
+
+    # Words.
+
+    @staticmethod
+    def mmu_flags(words: list[str]) -> int:
+        """The MMU flags that a list of permissions stands for."""
+        flags = 0
+        for word in words:
+            if word not in _MMU_WORDS:
+                raise BadStep(f"unknown permission {word!r}", nearest(word, list(_MMU_WORDS)))
+            flags |= _MMU_WORDS[word]
+        return flags
+
+    @staticmethod
+    def vm_options(words: list[str]) -> int:
+        """The option word of a system call."""
+        options = 0
+        for word in words:
+            numbered = _numbered_option(word)
+            options |= _member(VmOption, word) if numbered is None else numbered
+        return options
+
+    @staticmethod
+    def vmar_flags(words: list[str]) -> tuple[int, int]:
+        """The VMAR flags of the kernel's own interface, and log2 of an alignment."""
+        flags, align_pow2 = 0, 0
+        for word in words:
+            numbered = _numbered_option(word)
+            if numbered is None and word in VmOption.__members__ and word not in VmarFlag.__members__:
+                raise Unsupported(f"the option {word} of the kernel's own interface")
+            if numbered is None:
+                flags |= _member(VmarFlag, word)
+            elif word.startswith("ALIGN_LOG2:"):
+                align_pow2 = numbered >> ZX_VM_ALIGN_BASE
+            else:
+                flags |= numbered
+        return flags, align_pow2
+
+    @staticmethod
+    def rights(words: list[str]) -> Right:
+        """The rights that a list of names stands for."""
+        rights = Right.NONE
+        for word in words:
+            rights |= Right(_member(Right, word))
+        return rights
+
+
+def _member(flags: type[VmOption] | type[VmarFlag] | type[Right], word: str) -> int:
+    if word not in flags.__members__:
+        raise BadStep(f"unknown option {word!r}", nearest(word, list(flags.__members__)))
+    return int(flags[word])
+
+
+def _numbered_option(word: str) -> int | None:
+    """`ALIGN_LOG2:n` or `BIT_n`."""
+    for prefix, shift, limit in (("ALIGN_LOG2:", ZX_VM_ALIGN_BASE, 255), ("BIT_", None, 31)):
+        if word.startswith(prefix):
+            digits = word.removeprefix(prefix)
+            if not (digits.isascii() and digits.isdigit()) or len(digits) > 3 or int(digits) > limit:
+                raise BadStep(f"unknown option {word!r}", f"{prefix}n with n from 0 to {limit}")
+            return 1 << int(digits) if shift is None else int(digits) << shift
+    return None
+
+
+def _expect(value: object, kind: type[T], what: str) -> T:
+    if not isinstance(value, kind):
+        raise BadStep(f"expected {what}, not {_describe(value)}")
+    return value
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, Handle):
+        return f"a handle to a {type(value.dispatcher).__name__}"
+    return f"a {type(value).__name__}"

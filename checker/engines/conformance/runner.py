@@ -1,0 +1,147 @@
+"""Replays the cases of a file, each on a fresh system, and compares every answer.
+
+A case stops at the first step that fails or that can not be carried out; what comes before is compared. The
+runner knows operations only: what a case is called decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vmaspace.checker.engines.conformance import (
+    aspace_operations,
+    region_operations,
+    structure_operations,
+)
+from vmaspace.checker.engines.conformance.cases import ARCHES, Case, Step, load_cases
+from vmaspace.checker.engines.conformance.decoding import decode, parse_arguments
+from vmaspace.checker.engines.conformance.environment import Environment, NotBound
+from vmaspace.checker.engines.conformance.error import BadStep, ConformanceError, Unsupported
+from vmaspace.checker.engines.conformance.expectations import Mismatch, compare
+from vmaspace.checker.engines.conformance.results import CaseResult, Outcome, Report
+from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, Operation
+from vmaspace.model.status import AssertionViolation
+from vmaspace.model.system import System
+
+# Importing these modules is what registers their operations.
+OPERATION_MODULES = (aspace_operations, region_operations, structure_operations)
+
+
+def make_system(arch: str) -> System:
+    """The reference model of a machine of this architecture."""
+    return System(arch)
+
+
+def run_file(path: Path, system_factory: Callable[[str], System] = make_system) -> Report:
+    """Replay every case of the file on a system of its own; a `ConformanceError` says what is wrong with a file.
+
+    `system_factory` is called with the name of the architecture; a class derived from `System` will do.
+    """
+    path = Path(path)
+    cases = load_cases(path)
+    for case in cases:
+        for index, step in enumerate(case.steps):
+            with _Place(path, case, index):
+                operation = OPERATIONS.get(step.op)
+                if operation is not None:
+                    parse_arguments(operation, step)
+    return Report([_run_case(path, case, system_factory) for case in cases])
+
+
+class _Place:
+    """Turns what is wrong with a step into an error with its place."""
+
+    def __init__(self, path: Path, case: Case, index: int) -> None:
+        self.path = path
+        self.case = case
+        self.index = index
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, BadStep):
+            step = self.case.steps[self.index]
+            raise ConformanceError(
+                self.path,
+                self.case.line,
+                f"{self.case.id}, step {self.index} ({step.op}): {error.message}",
+                error.hint,
+            ) from None
+
+
+def _run_case(path: Path, case: Case, system_factory: Callable[[str], System]) -> CaseResult:
+    environment = Environment(system_factory(ARCHES[case.arch]))
+    for index, step in enumerate(case.steps):
+        with _Place(path, case, index):
+            for result in _run_step(environment, case, step, index):
+                return result
+    return CaseResult(case.id, case.area, Outcome.PASSED)
+
+
+def _run_step(environment: Environment, case: Case, step: Step, index: int) -> Iterator[CaseResult]:
+    """Nothing if the step went as expected, else how the case went."""
+
+    def stop(
+        outcome: Outcome, reason: str, expected: str | None = None, got: str | None = None
+    ) -> CaseResult:
+        return CaseResult(case.id, case.area, outcome, index, step.op, expected, got, reason)
+
+    try:
+        operation = _supported_operation(step)
+        answer = _carry_out(environment, operation, step)
+        if answer is None:
+            return
+        compare(environment, operation, step.expect, case.params, answer)
+    except Unsupported as what:
+        yield stop(Outcome.UNSUPPORTED, f"not there yet: {what}")
+    except Mismatch as mismatch:
+        yield stop(Outcome.FAILED, mismatch.what, mismatch.expected, mismatch.got)
+    except NotBound as name:
+        yield stop(
+            Outcome.FAILED,
+            f"an earlier step was refused, so nothing is bound to {str(name)!r}",
+            f"{name} is bound",
+            "nothing",
+        )
+
+
+def _supported_operation(step: Step) -> Operation:
+    operation = OPERATIONS.get(step.op)
+    if operation is None:
+        raise Unsupported(f"the operation {step.op}")
+    for key in step.extra_keys:
+        raise Unsupported(f"the key {key!r} of a step")
+    for name in step.args:
+        if name not in operation.arguments:
+            raise Unsupported(f"the argument {name!r} of {step.op}")
+    for name in step.expect:
+        if name not in operation.expectations:
+            raise Unsupported(f"the expectation {name!r} of {step.op}")
+    return operation
+
+
+def _carry_out(environment: Environment, operation: Operation, step: Step) -> Answer | None:
+    """Do the step, and bind its name; None when its condition does not hold."""
+    arguments: dict[str, Any] = decode(environment, operation, step)
+    if not arguments.pop("only_if", True):
+        return None
+    try:
+        answer = operation.run(environment, **arguments)
+    except AssertionViolation as violation:
+        raise Mismatch(
+            "the model asserts", _expected_status(step), f"assertion violation: {violation}"
+        ) from None
+    if step.bind is not None:
+        if answer.is_refused or not answer.bound:
+            environment.refuse(step.bind)
+        else:
+            for suffix, bound in answer.bound.items():
+                environment.bind(step.bind + suffix, bound)
+    return answer
+
+
+def _expected_status(step: Step) -> str:
+    return str(step.expect.get("status", "no assertion violation"))
