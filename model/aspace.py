@@ -8,10 +8,11 @@ Does not model locks, threads, faults, harvesting, dumps, or the legacy kernel a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmaspace.model.arch.aspace import ArchAspaceKind
+from vmaspace.model.aslr import AslrConfig
+from vmaspace.model.aspace_range import default_range, permitted_range
 from vmaspace.model.constants import ADDRESS_SPACE, ZX_MAX_NAME_LEN, ByteSize, Vaddr, range_wraps
 from vmaspace.model.flags import VMAR_FLAG_CAN_MAP_SPECIFIC, ArchAspaceFlag, AspaceType, ShareOpt
 from vmaspace.model.prng import Prng
@@ -37,17 +38,6 @@ _ARCH_FLAGS = {
     AspaceType.LOW_KERNEL: ArchAspaceFlag.NONE,
     AspaceType.GUEST_PHYSICAL: ArchAspaceFlag.GUEST,
 }
-MAX_ASLR_ENTROPY_BITS = 36
-
-
-@dataclass(frozen=True, slots=True)
-class AslrConfig:
-    """How placement is randomised; fixed for the life of an address space."""
-
-    enabled: bool
-    entropy_bits: int
-    compact_entropy_bits: int
-    seed: int
 
 
 class VmAspace:
@@ -79,7 +69,7 @@ class VmAspace:
         self.size = size
         self.type = type
         self._is_user_or_guest = type in (AspaceType.USER, AspaceType.GUEST_PHYSICAL)
-        self.aslr_config = self._create_aslr_config(system, type)
+        self.aslr_config = AslrConfig.create(system, type)
         self._prng: Prng | None = None
         self.arch = system.arch_aspace_class(system, base, size, _ARCH_FLAGS[type])
         self.root: VmAddressRegion | None = None
@@ -117,7 +107,7 @@ class VmAspace:
         if range_wraps(base, size):
             # Ending exactly at 2^64 wraps too: the sum is 0. Only an empty range at 0 would not be below its base.
             return None
-        minimum, maximum = cls._range_of_type(system, type)
+        minimum, maximum = permitted_range(system.arch, type)
         if not (base >= minimum and base + size <= maximum):
             return None
         if not system.heap.allocate():
@@ -138,17 +128,7 @@ class VmAspace:
         *Fails with:* as `create`.
         *Asserts:* a known type, before anything else; then as `create`.
         """
-        arch = system.arch
-        if type == AspaceType.USER:
-            base, size = arch.user_aspace_base, arch.user_aspace_size
-        elif type == AspaceType.KERNEL:
-            base, size = arch.kernel_aspace_base, arch.kernel_aspace_size
-        elif type == AspaceType.LOW_KERNEL:
-            base, size = 0, arch.user_top
-        elif type == AspaceType.GUEST_PHYSICAL:
-            base, size = 0, arch.guest_aspace_size
-        else:
-            raise AssertionViolation("the type of an address space is known", _FILE)
+        base, size = default_range(system.arch, type)
         return cls.create(system, base, size, type, name, ShareOpt.NONE)
 
     @classmethod
@@ -189,22 +169,6 @@ class VmAspace:
             raise AssertionViolation("the kernel address space can be made", _FILE)
         return aspace
 
-    @staticmethod
-    def _range_of_type(system: System, type: int) -> tuple[Vaddr, Vaddr]:
-        """The permitted range of a type. The kernel's end wraps to 0, so nothing lies in its range."""
-        arch = system.arch
-        if type == AspaceType.USER:
-            return arch.user_aspace_base, arch.user_top
-        if type == AspaceType.KERNEL:
-            return arch.kernel_aspace_base, (
-                arch.kernel_aspace_base + arch.kernel_aspace_size
-            ) % ADDRESS_SPACE
-        if type == AspaceType.LOW_KERNEL:
-            return 0, arch.user_top
-        if type == AspaceType.GUEST_PHYSICAL:
-            return 0, arch.guest_aspace_size
-        raise AssertionViolation("the type of an address space is known", _FILE)
-
     def _init(self, share_opt: int) -> Status:
         """Make page tables and the root VMAR.
 
@@ -224,14 +188,6 @@ class VmAspace:
         self._prng = Prng(self.aslr_config.seed)
         self.root = self.system.vmar_class.create_root(self, self.base, self.size, VMAR_FLAG_CAN_MAP_SPECIFIC)
         return ZX_OK if self.root is not None else ZX_ERR_NO_MEMORY
-
-    @staticmethod
-    def _create_aslr_config(system: System, type: AspaceType) -> AslrConfig:
-        enabled = type is AspaceType.USER and not system.aslr_disabled
-        entropy = min(system.aslr_entropy_bits, MAX_ASLR_ENTROPY_BITS) if enabled else 0
-        compact = system.aslr_compact_entropy_bits if enabled else 0
-        # The seed is drawn for every address space, whether it is used or not.
-        return AslrConfig(enabled, entropy, compact, system.prng.draw())
 
     # The end.
 

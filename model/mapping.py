@@ -1,7 +1,8 @@
 """A mapping: a range of addresses that shows an equally long range of one VMO.
 
 Mirrors `VmMapping` (`zircon/kernel/vm/include/vm/vm_address_region.h`, `zircon/kernel/vm/vm_mapping.cc`), in the
-revision in which a partial unmap and a merge make new objects and leave the old ones dead.
+revision in which a partial unmap and a merge make new objects and leave the old ones dead. Its protection is in
+`mapping_protection.py`.
 
 Does not model faults, forced writability, or what is in the page tables.
 """
@@ -20,14 +21,11 @@ from vmaspace.model.constants import (
 )
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
-    MMU_PERM_RWX_MASK,
-    MMU_PERM_WRITE,
     VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING,
-    MmuFlag,
-    can_map_flags_for_mmu_flags,
 )
+from vmaspace.model.mapping_protection import ProtectedRange
 from vmaspace.model.protection import ProtectionRanges
-from vmaspace.model.region import LifeCycleState, MemoryPriority, VmAddressRegionOrMapping
+from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
@@ -45,10 +43,10 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
 
-class VmMapping(VmAddressRegionOrMapping):
+class VmMapping(ProtectedRange):
     """A leaf of the tree of regions."""
 
-    __slots__ = ("_ranges", "mergeable", "object_offset", "private_clone", "vmo")
+    __slots__ = ("mergeable", "private_clone")
 
     is_mapping: ClassVar[bool] = True
 
@@ -65,29 +63,9 @@ class VmMapping(VmAddressRegionOrMapping):
         mergeable: bool = False,
         private_clone: bool = False,
     ) -> None:
-        super().__init__(parent.aspace, parent, base, size, flags)
-        self.vmo: Vmo | None = vmo  # None for ever once DEAD
-        self.object_offset = object_offset  # bytes, of the mapping's first byte in the VMO
+        super().__init__(parent, base, size, flags, vmo, object_offset, ranges)
         self.mergeable = mergeable
         self.private_clone = private_clone
-        self._ranges = ranges
-
-    def protection_ranges(self) -> list[tuple[Vaddr, Vaddr, MmuFlag]]:
-        """The ranges `(start, end, MMU flags)` of equal protection in address order; nothing unless ALIVE."""
-        if self.state is not LifeCycleState.ALIVE:
-            return []
-        return [
-            (start, end, MmuFlag(flags)) for start, end, flags in self._ranges.ranges(self.base, self.end)
-        ]
-
-    def arch_mmu_flags_at(self, addr: Vaddr) -> MmuFlag:
-        """The MMU flags that apply at `addr`, which lies in the mapping."""
-        return MmuFlag(self._ranges.flags_at(addr))
-
-    def is_valid_mapping_flags(self, mmu_flags: int) -> bool:
-        """Whether the CAN_MAP flags of the mapping allow the permissions in `mmu_flags`."""
-        needed = can_map_flags_for_mmu_flags(mmu_flags)
-        return needed & self._flags == needed
 
     # Life cycle.
 
@@ -244,62 +222,6 @@ class VmMapping(VmAddressRegionOrMapping):
                     parent.subregions.remove_region(right)
                 return status
         return ZX_OK
-
-    # Protection.
-
-    def protect_part(self, base: Vaddr, size: ByteSize, mmu_flags: int) -> Status:
-        """Let the permissions `mmu_flags` apply in `[base, base + size)`, with the mapping's cache bits.
-
-        *Kernel:* `VmMapping::ProtectLocked` (zircon/kernel/vm/vm_mapping.cc)
-        *Fails with:* NO_MEMORY; nothing is changed then.
-        *Asserts:* a page-aligned part, no cache bits, permissions within the mapping's CAN_MAP flags; write
-        access is not added in a space that is neither a user's nor a guest's.
-        """
-        if not size or not is_page_aligned(base | size) or not self.is_in_range(base, size):
-            raise AssertionViolation("the part to protect is page aligned and inside the mapping", _FILE)
-        if mmu_flags & MMU_CACHE_MASK:
-            raise AssertionViolation("the cache policy is not changed by a protection", _FILE)
-        if self.vmo is None or not self.is_valid_mapping_flags(mmu_flags):
-            raise AssertionViolation("the permissions are allowed and there is a VMO", _FILE)
-        new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
-        return self._ranges.update(
-            self.base,
-            self.end,
-            base,
-            base + size,
-            new_flags,
-            self.aspace.system.heap,
-            lambda start, end, old_flags: self._update_hardware(start, end, old_flags, new_flags),
-        )
-
-    def assert_protectable(self, base: Vaddr, end: Vaddr, mmu_flags: int) -> None:
-        """Raise what `protect_part` would assert about write access, and change nothing."""
-        new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
-        for _, _, old_flags in self._ranges.ranges(base, end):
-            self._assert_may_add(old_flags, new_flags)
-
-    def _assert_may_add(self, old_flags: int, new_flags: int) -> None:
-        if new_flags != old_flags and new_flags & MMU_PERM_WRITE and not self.aspace.is_user_or_guest():
-            raise AssertionViolation("write access is not added in kernel spaces", _FILE)
-
-    def _update_hardware(self, start: Vaddr, end: Vaddr, old_flags: int, new_flags: int) -> None:
-        """Tell the page tables that `[start, end)` goes from `old_flags` to `new_flags`, never adding WRITE."""
-        self._assert_may_add(old_flags, new_flags)
-        downgraded = new_flags & ~MMU_PERM_WRITE
-        if old_flags in (new_flags, downgraded):
-            return
-        arch = self.aspace.arch
-        if downgraded & MMU_PERM_RWX_MASK:
-            if arch.protect(start, end - start, downgraded) is ZX_OK:
-                return
-            if not self.aspace.is_user_or_guest():
-                raise AssertionViolation("protecting page tables succeeds", _FILE)
-        if arch.unmap(start, end - start) is not ZX_OK:
-            raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
-
-    def old_protections(self, base: Vaddr, end: Vaddr) -> list[int]:
-        """The MMU flags of each range within `[base, end)`, in address order."""
-        return [flags for _, _, flags in self._ranges.ranges(base, end)]
 
     # Merging.
 

@@ -6,10 +6,6 @@ calls are meant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
-
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported
 from vmaspace.checker.engines.conformance.vocabulary import (
@@ -25,17 +21,11 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     observe_address,
     operation,
 )
-from vmaspace.model.constants import MAX_U64, is_page_aligned, round_up_page
+from vmaspace.model.constants import MAX_U64, round_up_page
 from vmaspace.model.dispatcher import VmAddressRegionDispatcher, lookup
 from vmaspace.model.flags import ZX_VM_ALIGN_BASE, Right
-from vmaspace.model.mapping import VmMapping
-from vmaspace.model.maps import MapEntry, vmar_maps
-from vmaspace.model.process import ProcessDispatcher
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.status import (
-    ZX_ERR_ACCESS_DENIED,
-    ZX_ERR_BAD_STATE,
-    ZX_ERR_INVALID_ARGS,
     ZX_OK,
     Status,
 )
@@ -294,138 +284,3 @@ def _bind_region(status: Status, region: VmAddressRegionOrMapping | None) -> Ans
     if region is None:
         return Answer(status.name)
     return Answer(status.name, observe_address(region.base), {"": Bound(region, region.base, region.size)})
-
-
-# Listings.
-
-
-def _listing(env: Environment, entries: list[MapEntry]) -> dict[str, object]:
-    lines: list[dict[str, Any]] = [
-        {
-            "index": index,
-            "kind": entry.kind.name.lower(),
-            "depth": entry.depth,
-            "base": entry.base,
-            "size": entry.size,
-            "name": entry.name,
-            "vmo_offset": entry.vmo_offset,
-            "mmu": [word for word in ("READ", "WRITE", "EXECUTE") if entry.mmu_flags & env.mmu_flags([word])],
-        }
-        for index, entry in enumerate(entries)
-    ]
-    for line, entry in zip(lines, entries, strict=True):
-        line["vmo_koid"] = entry.vmo_koid
-    return {
-        "count": len(entries),
-        "lines": lines,
-        "bases_non_descending": _holds(lambda: _is_sorted([entry.base for entry in entries])),
-        "preorder": _holds(lambda: _is_preorder(entries)),
-    }
-
-
-def _holds(predicate: Callable[[], bool]) -> Callable[[bool], str | None]:
-    return lambda expected: None if predicate() is expected else str(not expected).lower()
-
-
-def _is_sorted(numbers: list[int]) -> bool:
-    return all(low <= high for low, high in pairwise(numbers))
-
-
-def _is_preorder(entries: list[MapEntry]) -> bool:
-    """Whether every entry lies inside the entry above it, and comes after it."""
-    above: list[MapEntry] = []
-    for entry in entries:
-        del above[entry.depth :]
-        if len(above) != entry.depth:
-            return False
-        if above and not (
-            above[-1].base <= entry.base and entry.base + entry.size <= above[-1].base + above[-1].size
-        ):
-            return False
-        above.append(entry)
-    return True
-
-
-_LISTING = "status count bases_non_descending preorder entries contains_once"
-
-
-@operation("vmar.maps", _LISTING, vmar=OBJECT)
-def maps_of_vmar(env: Environment, vmar: Bound) -> Answer:
-    """What a VMAR holds."""
-    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher)
-    if dispatcher is None:
-        return Answer(status.name)
-    status, entries = vmar_maps(dispatcher.vmar)
-    return Answer(status.name, _listing(env, entries))
-
-
-@operation("process.maps", _LISTING, process=OBJECT)
-def maps_of_process(env: Environment, process: Bound) -> Answer:
-    """What the address spaces of a process hold."""
-    status, dispatcher = lookup(env.handle(process), ProcessDispatcher, Right.READ)
-    if dispatcher is None:
-        return Answer(status.name)
-    status, entries = dispatcher.maps()
-    return Answer(status.name, _listing(env, entries))
-
-
-# Mappings.
-
-
-@operation("mapping.destroy", mapping=OBJECT)
-def mapping_destroy(env: Environment, mapping: Bound) -> Answer:
-    """Destroy a mapping."""
-    return Answer(env.mapping(mapping).destroy().name)
-
-
-@operation("mapping.mark_mergeable", mapping=OBJECT)
-def mapping_mark_mergeable(env: Environment, mapping: Bound) -> Answer:
-    """Let a mapping merge with its neighbours."""
-    env.mapping(mapping).mark_mergeable()
-    return Answer()
-
-
-@operation("mapping.unmap", addr=INTEGER, size=INTEGER, mapping=MAYBE_OBJECT, mapping_at=MAYBE_INTEGER)
-def mapping_unmap(
-    env: Environment, addr: int, size: int, mapping: Bound | None = None, mapping_at: int | None = None
-) -> Answer:
-    """Unmap a part of one mapping, or all of it."""
-    if (mapping is None) == (mapping_at is None):
-        raise BadStep("a mapping is given either as mapping or as mapping_at")
-    target = env.mapping(mapping) if mapping is not None else _mapping_at(env, mapping_at or 0)
-    rounded = round_up_page(size)
-    if rounded == 0 or not is_page_aligned(addr):
-        return Answer(ZX_ERR_INVALID_ARGS.name)
-    if target is None or not target.is_alive():
-        return Answer(ZX_ERR_BAD_STATE.name)
-    if not target.is_in_range(addr, rounded):
-        return Answer(ZX_ERR_INVALID_ARGS.name)
-    if rounded == target.size:
-        return Answer(target.destroy().name)
-    if target.aspace.vdso_code_mapping is target:
-        return Answer(ZX_ERR_ACCESS_DENIED.name)
-    return Answer(target.unmap_part(addr, rounded).name)
-
-
-def _mapping_at(env: Environment, addr: int) -> VmMapping | None:
-    """The mapping that holds an address, in the youngest address space that has one there."""
-    for aspace in reversed(env.system.aspaces):
-        if aspace.root is not None and aspace.root.is_alive():
-            found = aspace.root.find_mapping(addr)
-            if found is not None:
-                return found
-    return None
-
-
-@operation("mapping.protect", mapping=OBJECT, addr=INTEGER, size=INTEGER, mmu=WORDS)
-def mapping_protect(env: Environment, mapping: Bound, addr: int, size: int, mmu: list[str]) -> Answer:
-    """Change the permissions of a part of one mapping."""
-    target = env.mapping(mapping)
-    rounded = round_up_page(size)
-    if rounded == 0 or not is_page_aligned(addr):
-        return Answer(ZX_ERR_INVALID_ARGS.name)
-    if target.parent is None:
-        return Answer(ZX_ERR_BAD_STATE.name)
-    if not target.is_in_range(addr, rounded):
-        return Answer(ZX_ERR_INVALID_ARGS.name)
-    return Answer(target.parent.protect(addr, rounded, env.mmu_flags(mmu)).name)

@@ -12,6 +12,8 @@ from typing import Any
 
 from vmaspace.checker.engines.conformance import (
     aspace_operations,
+    listing_operations,
+    mapping_operations,
     region_operations,
     structure_operations,
 )
@@ -26,7 +28,13 @@ from vmaspace.model.status import AssertionViolation
 from vmaspace.model.system import System
 
 # Importing these modules is what registers their operations.
-OPERATION_MODULES = (aspace_operations, region_operations, structure_operations)
+OPERATION_MODULES = (
+    aspace_operations,
+    listing_operations,
+    mapping_operations,
+    region_operations,
+    structure_operations,
+)
 
 
 def make_system(arch: str) -> System:
