@@ -48,7 +48,9 @@ def check(program: ast.Program) -> CheckedProgram:
     except RecursionError:
         # The tree itself is bounded; what is left are very long chains of definitions, each in terms of the next.
         span = program.declarations[0].span
-        problems.found.append(Diagnostic(codes.TOO_DEEP, "definitions use each other in too long a chain", span))
+        problems.found.append(
+            Diagnostic(codes.TOO_DEEP, "definitions use each other in too long a chain", span)
+        )
     if problems.found:
         raise LanguageError(problems.found, program.files)
     values = catalogue.values.items()

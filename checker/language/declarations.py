@@ -6,14 +6,14 @@ circle is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.constants import state_reads
 from vmaspace.checker.language.expressions import Expressions
-from vmaspace.checker.language.names import Catalogue, Scope
+from vmaspace.checker.language.names import Catalogue, Scope, meant
 from vmaspace.checker.language.nesting import Node, children
 from vmaspace.checker.language.statements import Statements
 from vmaspace.checker.language.types import BOOL, ERROR, in_words
@@ -80,18 +80,16 @@ class Declarations:
         assert isinstance(low, ast.Number) and isinstance(high, ast.Number) and b.type is not None
         low.type = high.type = b.type
         if not bounded:
-            self.problems.add(
-                codes.BAD_BOUND, "only parameters of operations are bounded", b.span, hint=f"write `{b.name}: {b.type_name}`"
-            )
+            hint = f"write `{b.name}: {b.type_name}`"
+            self.problems.add(codes.BAD_BOUND, "only parameters of operations are bounded", b.span, hint=hint)
         elif b.type.kind not in ("int", "error"):
             self.problems.add(
                 codes.BAD_BOUND, f"`{b.name}` is {in_words(b.type)} and cannot be bounded", b.span,
                 expected="an int parameter", hint="say it with `requires`",
             )  # fmt: skip
         elif low.value > high.value:
-            self.problems.add(
-                codes.BAD_BOUND, f"no number lies in {low.value}..{high.value}", low.span, hint="the lower bound comes first"
-            )
+            message = f"no number lies in {low.value}..{high.value}"
+            self.problems.add(codes.BAD_BOUND, message, low.span, hint="the lower bound comes first")
 
     # --- definitions -----------------------------------------------------------------------------------------------
 
@@ -122,7 +120,15 @@ class Declarations:
     def ordered(self, declarations: Sequence[D], fault: str) -> list[D]:
         """The declarations so that each comes after those it uses; those in a circle are reported and left out."""
         table = {d.name: d for d in declarations}
-        uses = {d.name: list(dict.fromkeys(n for n in names_used(d) if n in table)) for d in declarations}
+        uses = {
+            d.name: list(
+                dict.fromkeys(
+                    n for n, called in names_used(d)
+                    if n in table and called != isinstance(table[n], ast.ConstDecl)
+                )
+            )
+            for d in declarations
+        }  # fmt: skip
         order, circles = sort_by_use(uses)
         for circle in circles:
             first = table[circle[0]]
@@ -145,22 +151,32 @@ class Declarations:
             if name in self.catalogue.sorts:
                 continue
             t = self.catalogue.types.get(name)
+            expected = "a number of elements of a sort, or of steps"
             if t is None:
-                self.catalogue.type_for(name, span)
+                known = [*self.catalogue.sorts, "steps"]
+                self.problems.add(
+                    codes.UNKNOWN_TYPE,
+                    f"there is no sort `{name}`",
+                    span,
+                    expected=expected,
+                    hint=meant(name, known),
+                )
             else:
                 self.problems.add(
-                    codes.BAD_SCOPE, f"a scope does not bound {in_words(t)}", span,
-                    expected="a number of elements of a sort, or of steps",
-                )  # fmt: skip
+                    codes.BAD_SCOPE, f"a scope does not bound {in_words(t)}", span, expected=expected
+                )
 
 
-def names_used(d: ast.Declaration) -> Iterable[str]:
-    """The names of all calls, plain names and applied effects in a declaration."""
+def names_used(d: ast.Declaration) -> Iterator[tuple[str, bool]]:
+    """The names of all calls, plain names and applied effects in a declaration, and whether each is called."""
+    local = {b.name for b in d.params} if isinstance(d, ast.DefDecl) else set()
     waiting: list[Node] = [d]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Call | ast.Name | ast.Apply):
-            yield node.name
+        if isinstance(node, ast.Call | ast.Apply):
+            yield node.name, True
+        elif isinstance(node, ast.Name) and node.name not in local:
+            yield node.name, False
         waiting += children(node)
 
 

@@ -80,7 +80,13 @@ def excerpt(span: Span, files: Mapping[str, str]) -> list[str]:
     start = min(span.column - 1, len(text))
     end = span.end_column - 1 if span.end_line == span.line else len(text)
     end = max(min(end, len(text)), start + 1)
-    offset = max(0, start - WIDTH // 2) if len(text) > WIDTH else 0
-    shown = text[offset : offset + WIDTH]
-    carets = " " * (start - offset) + "^" * (min(end - offset, max(len(shown), 1 + start - offset)) - (start - offset))
-    return [f"  {span.line:>5} | {shown}", f"        | {carets}"]
+    offset = 0
+    if len(text) > WIDTH:  # show the part round the place, and keep the place on it
+        offset = max(0, min(start - WIDTH // 2, len(text) - WIDTH))
+        cut = text[offset : offset + WIDTH]
+        text = ("…" + cut[1:] if offset else cut)[: WIDTH - 1] + (
+            "…" if offset + WIDTH < len(text) else cut[-1:]
+        )
+        end = max(min(end, offset + WIDTH), start + 1)
+    carets = " " * (start - offset) + "^" * (end - start)
+    return [f"  {span.line:>5} | {text}", f"        | {carets}"]

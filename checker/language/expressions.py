@@ -15,6 +15,7 @@ from dataclasses import replace
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.constants import constant_value
+from vmaspace.checker.language.linearity import Linearity
 from vmaspace.checker.language.names import Catalogue, Scope, is_function
 from vmaspace.checker.language.resolution import Resolver
 from vmaspace.checker.language.types import (
@@ -41,6 +42,7 @@ _LOGIC = frozenset({"and", "or", "implies", "iff"})
 _EQUALITY = frozenset({"==", "!="})
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _FLAG_OPERATORS = frozenset({"|", "&"})
+_LITERALS: dict[type[ast.Expr], Type] = {ast.Number: NUMBER, ast.Bool: BOOL, ast.Null: NULL}
 
 
 class Expressions:
@@ -50,6 +52,7 @@ class Expressions:
         self.catalogue = catalogue
         self.problems = catalogue.problems
         self.resolver = Resolver(catalogue)
+        self.linearity = Linearity(catalogue.problems)
 
     # --- entrances -------------------------------------------------------------------------------------------------
 
@@ -81,12 +84,8 @@ class Expressions:
     def infer(self, e: ast.Expr, scope: Scope, expected: Type | None) -> Type:
         """The type of `e`, which may still be "number", "null" or "emptyset"; `settle` makes it final."""
         match e:
-            case ast.Number():
-                found = NUMBER
-            case ast.Bool():
-                found = BOOL
-            case ast.Null():
-                found = NULL
+            case ast.Number() | ast.Bool() | ast.Null():
+                found = _LITERALS[type(e)]
             case ast.Name():
                 found = self.resolver.name(e, scope, expected)
             case ast.FlagSet():
@@ -132,6 +131,7 @@ class Expressions:
             self.check(condition, inner, BOOL, "a condition of `where`")
         if e.body is not None:
             self.check(e.body, inner, BOOL, "what `for` says of each element")
+        self.linearity.check(e.binders, e.where, [] if e.body is None else [e.body])
         return INT if e.kind == "count" else BOOL
 
     def check_domain(self, b: ast.Binder, kind: str) -> None:
@@ -147,7 +147,7 @@ class Expressions:
         expected = "a sort" if kind == "count" else "a sort, address, bytes, page, pages or int"
         self.problems.add(
             codes.WRONG_TYPE, f"`{kind}` cannot range over {b.type}", b.type_span or b.span, expected=expected,
-            found=in_words(b.type), hint="name its values one by one" if b.type.kind != "address" else None,
+            found=in_words(b.type), hint="name its values one by one" if b.type.kind not in NUMERIC else None,
         )  # fmt: skip
 
     # --- pairs -----------------------------------------------------------------------------------------------------
@@ -173,8 +173,9 @@ class Expressions:
         other = right if first is left else left
         assert first.type is not None and other.type is not None
         self.problems.add(
-            codes.WRONG_TYPE, f"{role} have different types", other.span, expected=in_words(first.type),
-            found=in_words(other.type), hint=self.mismatch_hint(other, other.type, first.type),
+            codes.WRONG_TYPE, f"{role} have different types", other.span,
+            expected=f"{in_words(first.type)}, as on the other side", found=in_words(other.type),
+            hint=self.mismatch_hint(other, other.type, first.type),
         )  # fmt: skip
 
     def rigidity(self, e: ast.Expr, scope: Scope) -> int:
@@ -239,10 +240,11 @@ class Expressions:
     def order(self, e: ast.Binary, scope: Scope) -> Type:
         joint = self.pair(e.left, e.right, scope, None, f"the two sides of `{e.op}`")
         if joint.kind not in NUMERIC and joint.kind not in ("flags", "error"):
+            inside = "`inside(a, b)` says that range a lies in range b"
             self.problems.add(
                 codes.NOT_COMPARABLE, f"`{e.op}` has no meaning for {joint}", e.span,
                 expected="numbers of one unit, or sets of flags", found=in_words(joint),
-                hint="`inside(a, b)` says that range a lies in range b" if joint == RANGE else "compare with `==` or `!=`",
+                hint=inside if joint == RANGE else "compare with `==` or `!=`",
             )  # fmt: skip
         self.settle_pair(e, joint)
         return BOOL
@@ -327,7 +329,7 @@ class Expressions:
             self.problems.add(
                 codes.DIVISOR, f"the right side of `{e.op}` is not a positive constant", e.right.span,
                 expected="a number, or a const that is the same on every machine",
-                hint="multiply the other side instead: `a / n == q` is `a == n * q + rest`",
+                hint="only constants divide; whole pages are counted with `pages(n)`",
             )  # fmt: skip
 
     # --- calls -----------------------------------------------------------------------------------------------------
@@ -351,7 +353,9 @@ class Expressions:
                 return d.type or ERROR
         raise AssertionError(e.name)
 
-    def arguments(self, e: ast.Call | ast.Apply, names: Sequence[str], types: Sequence[Type], scope: Scope) -> None:
+    def arguments(
+        self, e: ast.Call | ast.Apply, names: Sequence[str], types: Sequence[Type], scope: Scope
+    ) -> None:
         if len(e.args) != len(types):
             wanted = ", ".join(str(t) for t in types)
             many = "argument" if len(types) == 1 else "arguments"
@@ -389,7 +393,11 @@ class Expressions:
             return found
         words = " or ".join(in_words(t) for t in alternatives if t != NUMBER)
         self.problems.add(
-            codes.WRONG_TYPE, f"`{name}` does not take {in_words(found)}", e.span, expected=words, found=in_words(found)
+            codes.WRONG_TYPE,
+            f"`{name}` does not take {in_words(found)}",
+            e.span,
+            expected=words,
+            found=in_words(found),
         )
         return ERROR
 
@@ -432,6 +440,9 @@ class Expressions:
             hidden = self.resolver.hidden_member(e, expected)
             if hidden is not None:
                 return hidden
+        if expected.kind == "enum":
+            members = ", ".join(m.name for m in self.catalogue.enums[expected.name].members)
+            return f"the members of {expected.name} are {members}"
         return _CONVERSIONS.get((found.kind, expected.kind))
 
 

@@ -2,7 +2,7 @@
 
 In `op`, `effect` and `init`, a line end is a word (_NL) and a change of indentation is one (_INDENT, _DEDENT).  A line
 goes on below if a bracket is open, if the next line starts with an operator or the like, or if the sentence cannot end
-yet: the parser's own table is asked, so "cannot end" is exactly what the grammar says.  In other items no line end counts.
+yet: the parser's own table is asked, so "cannot end" is what the grammar says.  In other items no line end counts.
 """
 
 from __future__ import annotations
@@ -43,12 +43,19 @@ class LayoutLexer(Lexer):
         item: Any = lexer_state.text
         assert isinstance(item, Item)
         states, stack = parser_state.parse_conf.states, parser_state.state_stack
+        for w in self.words(item, states, stack):
+            item.stack = stack.copy()
+            yield w
+        item.stack = stack.copy()
+
+    def words(self, item: Item, states: Any, stack: list[Any]) -> Iterator[Word]:
+        """The words of the item with its line ends; `stack` is the parser's, which moves while we go."""
         lines = _Lines()
         previous: Word | None = None
         for w in item.words:
-            if item.has_layout and previous is not None and w.line != previous.line:
-                if lines.ends(previous, w, states[stack[-1]]):
-                    yield from lines.turn(previous, w)
+            is_below = item.has_layout and previous is not None and w.line != previous.line
+            if is_below and previous is not None and lines.ends(w, states[stack[-1]]):
+                yield from lines.turn(previous, w)
             lines.see(w)
             w.type = self.classify(w, states[stack[-1]])
             previous = w
@@ -75,13 +82,13 @@ class _Lines:
         self.start = 1  # the column in which the current line started
 
     def see(self, w: Word) -> None:
-        if w.type in ("(", "[", "{"):
+        if w.value in ("(", "[", "{"):
             self.depth += 1
-        elif w.type in (")", "]", "}"):
+        elif w.value in (")", "]", "}"):
             self.depth -= 1
 
-    def ends(self, previous: Word, w: Word, accepted: Collection[str]) -> bool:
-        """Whether a line ends before `w`, the first word below `previous`."""
+    def ends(self, w: Word, accepted: Collection[str]) -> bool:
+        """Whether a line ends before `w`, the first word of the text line below."""
         if self.depth > 0 or "_NL" not in accepted:
             return False
         if w.value == "else":
@@ -99,25 +106,28 @@ class _Lines:
                 raise SyntaxProblem(Diagnostic(codes.TOO_DEEP, "blocks are nested too deeply", w.span))
             yield mark("_INDENT", w, before=True)
             return
+        levels = list(self.levels)
         while w.column < self.levels[-1]:
             self.levels.pop()
             yield mark("_DEDENT", w, before=True)
         if w.column != self.levels[-1]:
-            columns = ", ".join(str(c - 1) for c in self.levels[1:])
-            raise SyntaxProblem(
-                Diagnostic(
-                    codes.INDENTATION,
-                    "this line stands between two blocks",
-                    w.span,
-                    expected=f"an indentation that is in use here: {columns}",
-                    found=str(w.column - 1),
-                )
-            )
+            raise SyntaxProblem(_between(w, levels[1:]))
 
     def finish(self, last: Word) -> Iterator[Word]:
         yield mark("_NL", last)
         for _ in self.levels[1:]:
             yield mark("_DEDENT", last)
+
+
+def _between(w: Word, levels: list[int]) -> Diagnostic:
+    blanks = [f"{column - 1}" for column in levels]
+    return Diagnostic(
+        codes.INDENTATION,
+        "this line stands between two blocks",
+        w.span,
+        expected=f"{' or '.join(blanks)} blanks before it, as in a block above",
+        found=f"{w.span.column - 1}",
+    )
 
 
 def mark(kind: str, near: Word, before: bool = False) -> Word:

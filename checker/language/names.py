@@ -56,7 +56,10 @@ class Catalogue:
         self.init: ast.InitDecl | None = None
         self.types: dict[str, Type] = dict(GROUND)
         self._places: dict[tuple[str, str], Span] = {}
+        self.order: dict[Span, int] = {}  # of declarations and members, as they stand in the text
         for d in program.declarations:
+            for m in (d, *(d.members if isinstance(d, ast.EnumDecl | ast.FlagsDecl) else ())):
+                self.order.setdefault(m.span, len(self.order))
             self._enter(d)
         for d in program.declarations:
             self._check_members(d)
@@ -151,10 +154,11 @@ class Catalogue:
         elif not isinstance(m, ast.StatusDecl):
             other = self.statuses.get(m.name)
         if other is not None:
+            first, second = sorted((m.span, other.span), key=lambda s: self.order[s])
             self.problems.add(
-                codes.DUPLICATE, f"`{m.name}` is a {what} and something else as well", m.span,
+                codes.DUPLICATE, f"`{m.name}` is a {what} and something else as well", second,
                 hint="rename one of them: a plain name must say what it means",
-                notes=(("also declared here", other.span),),
+                notes=(("first declared here", first),),
             )  # fmt: skip
 
     # --- looking up ------------------------------------------------------------------------------------------------
@@ -166,8 +170,13 @@ class Catalogue:
             return found
         assert span is not None
         if name in ("range", "status"):
-            what = "a range cannot be stored or passed" if name == "range" else "a status is only the answer of an operation"
-            hint = "pass its two ends, as addresses" if name == "range" else "in `after` properties, write `status`"
+            if name == "range":
+                what, hint = "a range cannot be stored or passed", "pass its two ends, as addresses"
+            else:
+                what, hint = (
+                    "a status is only the answer of an operation",
+                    "in `after` properties, write `status`",
+                )
             self.problems.add(codes.UNKNOWN_TYPE, what, span, expected="a type that can be stored", hint=hint)
         else:
             known = ", ".join(GROUND)

@@ -16,7 +16,7 @@ Node = ast.Expr | ast.Statement | ast.Clause | ast.Declaration
 
 
 def too_deep(d: ast.Declaration) -> Span | None:
-    """The place of the first node that lies too deep, if there is one.  A loop: it must not fall into what it prevents."""
+    """The place of a node that lies too deep, if there is one.  A loop: it must not fall into what it prevents."""
     waiting: list[tuple[Node, int]] = [(d, 0)]
     while waiting:
         node, depth = waiting.pop()

@@ -43,7 +43,7 @@ def parse_item(item: Item, problems: list[Diagnostic]) -> list[Declaration]:
     try:
         found: Any = grammar().parse(text, start=f"{item.keyword}_item")
     except UnexpectedToken as error:
-        problems.append(explain(error, item))
+        problems.append(explain(error, item, spellings()))
         return []
     except SyntaxProblem as error:
         problems.append(error.diagnostic)
@@ -52,9 +52,16 @@ def parse_item(item: Item, problems: list[Diagnostic]) -> list[Declaration]:
     for d in declarations:
         deep = too_deep(d)
         if deep is not None:
-            problems.append(Diagnostic(codes.TOO_DEEP, "the text is nested too deeply", deep, hint="name a part with `def`"))
+            hint = "give a part of it a name with `def`"
+            problems.append(Diagnostic(codes.TOO_DEEP, "the text is nested too deeply", deep, hint=hint))
             return []
     return declarations
+
+
+@cache
+def spellings() -> dict[str, str]:
+    """The text of each terminal that is a fixed word."""
+    return {t.name: str(t.pattern.value) for t in grammar().terminals}
 
 
 @cache
@@ -62,4 +69,4 @@ def grammar() -> Lark:
     """The parser; building its tables takes a tenth of a second, so it is built once."""
     text = package_files(__package__).joinpath("grammar/aspec.lark").read_text(encoding="utf-8")
     starts = [f"{word}_item" for word in sorted(ITEM_WORDS)]
-    return Lark(text, parser="lalr", lexer=LayoutLexer, start=starts, transformer=TreeBuilder())  # type: ignore[arg-type]
+    return Lark(text, parser="lalr", lexer=LayoutLexer, start=starts, transformer=TreeBuilder())

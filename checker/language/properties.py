@@ -54,7 +54,8 @@ class Properties:
         d.switch = switches.get(d.switch_name)
         if d.switch is None:
             self.problems.add(
-                codes.UNKNOWN_SWITCH, f"there is no switch `{d.switch_name}`", d.span, expected="the name of a `switch`",
+                codes.UNKNOWN_SWITCH, f"there is no switch `{d.switch_name}`", d.span,
+                expected="the name of a `switch`",
                 hint=meant(d.switch_name, switches) or listed("the switches are", switches),
             )  # fmt: skip
         for name, span in zip(d.op_names, d.op_spans, strict=True):
@@ -88,8 +89,9 @@ class Properties:
     ) -> None:
         assert p.op is not None and p.op_span is not None
         if len(names) != len(declared):
+            number = f"{len(declared) or 'no'} {what}{'s' * (len(declared) != 1)}"
             self.problems.add(
-                codes.WRONG_ARITY, f"`{p.op.name}` has {len(declared) or 'no'} {what}{'s' * (len(declared) != 1)}", p.op_span,
+                codes.WRONG_ARITY, f"`{p.op.name}` has {number}", p.op_span,
                 expected=", ".join(f"{b.name}: {b.type_name}" for b in declared) or f"no {what} names",
                 found=", ".join(b.name for b in names) or "none",
                 hint="name them all, in this order; the names are yours",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
-from vmaspace.checker.language.names import Catalogue, Member, Scope, is_function, is_plain_name, meant
+from vmaspace.checker.language.names import Catalogue, Member, Scope, is_plain_name, meant
 from vmaspace.checker.language.spelling import FOREIGN_NAMES, nearest
 from vmaspace.checker.language.types import BOOL, BUILTINS, EMPTY, ERROR, STATUS, Type, in_words
 
@@ -111,28 +111,29 @@ class Resolver:
         value = self.catalogue.values.get(e.name)
         if value is not None or e.name in BUILTINS:
             self.problems.add(
-                codes.WRONG_USE, f"`{e.name}` is {kind_of(value)}, not a value", e.span,
-                expected=usage(value, e.name), hint=self.hint_for_function(e, value, scope),
+                codes.WRONG_USE, f"`{e.name}` is {kind_of(value)}, not a value", e.span, expected=usage(value, e.name),
+                hint="effects are applied by statements" if isinstance(value, ast.EffectDecl) else None,
             )  # fmt: skip
             return
         other = self.other_kind(e.name)
         if other is not None:
-            self.problems.add(codes.WRONG_USE, f"`{e.name}` is {other}, not a value", e.span, expected="a value")
+            self.problems.add(
+                codes.WRONG_USE, f"`{e.name}` is {other}, not a value", e.span, expected="a value"
+            )
             return
-        hint = None
         if e.name in FOREIGN_NAMES:
-            hint = f"write `{FOREIGN_NAMES[e.name]}`"
+            hint: str | None = f"write `{FOREIGN_NAMES[e.name]}`"
         else:
-            hint = self.hint_for_unknown(e.name, scope)
+            hint = self.hint_for_unknown(e.name, scope, expected)
         self.problems.add(codes.UNKNOWN_NAME, f"`{e.name}` is not declared", e.span, hint=hint)
 
-    def hint_for_function(self, e: ast.Name, value: object, scope: Scope) -> str | None:
-        if isinstance(value, ast.EffectDecl):
-            return "effects are applied by statements"
-        return None
-
-    def hint_for_unknown(self, name: str, scope: Scope) -> str | None:
-        near = nearest(name, [*scope.names, *self.catalogue.plain_names()])
+    def hint_for_unknown(self, name: str, scope: Scope, expected: Type | None) -> str | None:
+        fitting: list[str] = []
+        if expected is not None and expected.kind == "enum":
+            fitting = [m.name for m in self.catalogue.enums[expected.name].members]
+        elif expected == STATUS:
+            fitting = list(self.catalogue.statuses)
+        near = nearest(name, fitting) or nearest(name, [*scope.names, *self.catalogue.plain_names()])
         if near is not None:
             return f"did you mean `{near}`?"
         near = nearest(name, self.catalogue.callables())
@@ -171,7 +172,7 @@ class Resolver:
             self.problems.add(
                 codes.WRONG_USE, f"`{e.name}` is {other} and cannot be called here", span,
                 expected="a var, given or def",
-                hint=f"to speak of its answer, write `after {e.name}(…): NAME`" if e.name in self.catalogue.ops else None,
+                hint=f"to speak of its answer, write `after {e.name}(…): NAME`" if other == "an operation" else None,
             )  # fmt: skip
         else:
             self.problems.add(
@@ -207,6 +208,7 @@ class Resolver:
 
     def unknown_flag(self, members: list[ast.Name], owners: list[ast.FlagsDecl]) -> None:
         """Report the first member that the flags type (the one that has most of them) does not have."""
+
         def count(d: ast.FlagsDecl) -> int:
             return sum(flag_of(d, m.name) is not None for m in members)
 
@@ -292,6 +294,3 @@ def usage(d: object, name: str) -> str:
         case None if name in BUILTINS:
             return f"`{name}{BUILTINS[name]}`"
     return f"`{name}`"
-
-
-__all__ = ["Resolver", "flag_of", "is_function", "kind_of", "type_of", "usage"]

@@ -10,24 +10,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from lark import Token
 
 from vmaspace.checker.language import codes
 from vmaspace.checker.language.diagnostics import Diagnostic
-from vmaspace.checker.language.spelling import FOREIGN_OPERATORS, FOREIGN_ITEMS, nearest
+from vmaspace.checker.language.spelling import FOREIGN_ITEMS, FOREIGN_OPERATORS, nearest
 from vmaspace.checker.language.syntax import Span
 
 ITEM_WORDS = frozenset(
-    "sort enum flags statuses given const switch var def effect init op scope "
-    "invariant supporting step reach after".split()
-)
+    {
+        "sort", "enum", "flags", "statuses", "given", "const", "switch", "var", "def", "effect", "init", "op", "scope",
+        "invariant", "supporting", "step", "reach", "after",
+    }
+)  # fmt: skip
 LAYOUT_ITEMS = frozenset({"op", "effect", "init"})
 
 # Words that are never names.  All other words of the grammar are names wherever it has no use for them.
 RESERVED = frozenset(
-    "and or not implies iff mod in for exists count where if then else unless old true false null".split()
-)
+    {
+        "and", "or", "not", "implies", "iff", "mod", "in", "for", "exists", "count", "where", "if", "then", "else",
+        "unless", "old", "true", "false", "null",
+    }
+)  # fmt: skip
 OPERATOR_WORDS = frozenset({"and", "or", "implies", "iff", "mod"})
 OPERATORS = frozenset({"==", "!=", "<=", ">=", "<", ">", "|", "&", "+", "*", "/"})
 
@@ -77,6 +83,7 @@ class Item:
     words: list[Word] = field(default_factory=list)
     broken: bool = False
     junk: bool = False
+    stack: list[Any] = field(default_factory=list)  # the parser's states before the word that it takes next
 
     @property
     def keyword(self) -> str:
@@ -140,15 +147,17 @@ class Scanner:
             hint = f"if the line belongs to the `{previous.keyword}` above, indent it"
         else:
             hint = "comments start with `//`"
-        words = ", ".join(sorted(ITEM_WORDS))
+        words = None if meant is not None else ", ".join(sorted(ITEM_WORDS))
         message = f"{shown(w)} does not start an item"
-        self.problems.append(Diagnostic(codes.NO_ITEM, message, w.span, expected=f"one of {words}", hint=hint))
+        self.problems.append(Diagnostic(codes.NO_ITEM, message, w.span, expected=words, hint=hint))
 
     def close_item(self) -> None:
         if self.open and not self.item.broken:
             w = self.open[-1]
             partner = "`)`" if w.value == "[" else f"`{_CLOSES[w.value]}`"
-            self.fail(codes.BRACKETS, f"`{w.value}` is never closed", w, expected=f"{partner} before the next item")
+            self.fail(
+                codes.BRACKETS, f"`{w.value}` is never closed", w, expected=f"{partner} before the next item"
+            )
         self.open.clear()
 
     # --- words -----------------------------------------------------------------------------------------------------
@@ -166,7 +175,10 @@ class Scanner:
                 expected="decimal or hexadecimal digits, in groups if you like: 4096, 0xffff_8000",
                 hint="a name does not start with a digit",
             )  # fmt: skip
-        elif len(text) > MAX_DIGITS or int(text, 0 if text[1:2] in "xX" and len(text) > 1 else 10) >= MAX_NUMBER:
+        elif (
+            len(text) > MAX_DIGITS
+            or int(text, 0 if text[1:2] in "xX" and len(text) > 1 else 10) >= MAX_NUMBER
+        ):
             self.fail(codes.BAD_NUMBER, "the number is too large", w, expected="a number below 2^128")
         self.item.words.append(w)
 
@@ -180,7 +192,9 @@ class Scanner:
         if text in "([{":
             self.open.append(w)
             if len(self.open) == MAX_BRACKETS:
-                self.fail(codes.TOO_DEEP, "brackets are nested too deeply", w, expected=f"fewer than {MAX_BRACKETS}")
+                self.fail(
+                    codes.TOO_DEEP, "brackets are nested too deeply", w, expected=f"fewer than {MAX_BRACKETS}"
+                )
         elif text in ")]}":
             self.close_bracket(w)
 

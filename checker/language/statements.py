@@ -12,7 +12,7 @@ from dataclasses import replace
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.expressions import Expressions
-from vmaspace.checker.language.names import Catalogue, Scope, is_plain_name, listed, meant
+from vmaspace.checker.language.names import Catalogue, Scope, listed, meant
 from vmaspace.checker.language.resolution import kind_of
 from vmaspace.checker.language.types import BOOL, ERROR, Type, in_words
 
@@ -120,6 +120,7 @@ class Statements:
         inner = replace(scope.with_names(s.binders, self.problems), for_all=True)
         self.conditions(s.where, inner)
         self.block(s.body, inner)
+        self.expressions.linearity.check(s.binders, s.where, s.body)
 
     def some(self, s: ast.Some, scope: Scope) -> None:
         b = s.binder
@@ -166,7 +167,8 @@ class Statements:
     def choice_in_for(self, s: ast.Statement, what: str) -> None:
         self.problems.add(
             codes.CHOICE_IN_FOR, f"{what}, but `for` runs its block for all elements at once", s.span,
-            expected="`new`, `picks` and `some` outside `for`", hint="make or choose it before the `for`, and use it inside",
+            expected="`new`, `picks` and `some` outside `for`",
+            hint="make or choose it before the `for`, and use it inside",
         )  # fmt: skip
 
     def chooses(self, d: ast.EffectDecl) -> bool:
@@ -260,6 +262,3 @@ class Statements:
 
 def words(t: Type | None) -> str:
     return in_words(t or ERROR)
-
-
-__all__ = ["Statements", "is_plain_name"]

@@ -410,7 +410,7 @@ class PropertyDecl(Declaration):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Deviation:
-    """`deviation SWITCH on op, op "consequence"`: broken as implemented by these operations, true with the switch on."""
+    """`deviation SWITCH on op, op "consequence"`: these break it as implemented; with the switch on it holds."""
 
     switch_name: str
     op_names: list[str]

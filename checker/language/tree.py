@@ -39,7 +39,10 @@ class TreeBuilder:
         keyword, name, given, sentence = c
         return [
             ast.SortDecl(
-                name=str(name), span=headline(keyword, name), sentence=string(sentence), given=given is not None
+                name=str(name),
+                span=headline(keyword, name),
+                sentence=string(sentence),
+                given=given is not None,
             )
         ]
 
@@ -203,7 +206,7 @@ class TreeBuilder:
         return _Header(string(sentence), string(source), deviation)
 
     def deviation(self, c: Children) -> ast.Deviation:
-        keyword, switch, ops, consequence = c
+        _, switch, ops, consequence = c
         return ast.Deviation(
             switch_name=str(switch), op_names=[str(o) for o in ops], op_spans=[o.span for o in ops],
             consequence=string(consequence), span=switch.span,
@@ -268,7 +271,9 @@ class TreeBuilder:
     def may(self, c: Children) -> ast.May:
         keyword, status, condition, sentence, body = c
         span = join(keyword.span, (sentence or condition or status).span)
-        return ast.May(span=span, status=str(status), condition=condition, sentence=string(sentence), body=body)
+        return ast.May(
+            span=span, status=str(status), condition=condition, sentence=string(sentence), body=body
+        )
 
     def tail(self, c: Children) -> list[ast.Statement]:
         return c[0] if c else []
@@ -345,7 +350,9 @@ class TreeBuilder:
             value = value**exponent if exponent <= 128 else MAX_NUMBER
             if value >= MAX_NUMBER:
                 raise SyntaxProblem(
-                    Diagnostic(codes.BAD_NUMBER, "the number is too large", span, expected="a number below 2^128")
+                    Diagnostic(
+                        codes.BAD_NUMBER, "the number is too large", span, expected="a number below 2^128"
+                    )
                 )
         return ast.Number(span=span, value=value)
 

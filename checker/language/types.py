@@ -1,8 +1,8 @@
 """The types of the contract language.
 
 An address is not a byte count is not a page number: the checker refuses to mix them, and the units come out right:
-address - address = bytes, address + bytes = address, bytes / bytes = int.  All numbers are exact integers; an operation's
-`address` and `bytes` arguments lie in [0, 2^64).
+address - address = bytes, address + bytes = address, bytes / bytes = int.  All numbers are exact integers; an
+operation's `address` and `bytes` arguments lie in [0, 2^64).
 
 What the types do not say: ranges of state variables.  That nothing wraps is a property, proved like any other.
 """
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 class Type:
     """One of the ground types below, a sort, an enumeration or a flags type.
 
-    kind: "bool", "int", "address", "bytes", "page", "pages", "range", "status", "number" (a literal that has not met its
-    type yet), "null", "emptyset", or "sort" / "enum" / "flags" with the declared `name`, or "error" (already reported).
+    kind: "bool", "int", "address", "bytes", "page", "pages", "range", "status", "number" (a literal that has not met
+    its type yet), "null", "emptyset", or "sort" / "enum" / "flags" with the declared `name`, or "error" (already
+    reported).
     """
 
     kind: str
@@ -46,7 +47,7 @@ GROUND: dict[str, Type] = {t.kind: t for t in (BOOL, INT, ADDRESS, BYTES, PAGE, 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a built-in takes and gives: for each parameter the types it may have; `result` None is the first argument's."""
+    """What a built-in takes and gives: the types each parameter may have; a `result` None is the first argument's."""
 
     params: tuple[tuple[Type, ...], ...]
     result: Type | None
@@ -61,7 +62,9 @@ _NUMBERS = (INT, ADDRESS, BYTES, PAGE, PAGES)
 
 # The words of the language that are called like functions.
 BUILTINS: dict[str, Signature] = {
-    "disjoint": Signature(((RANGE,), (RANGE,)), BOOL),  # they share no byte; an empty range is disjoint from all
+    "disjoint": Signature(
+        ((RANGE,), (RANGE,)), BOOL
+    ),  # they share no byte; an empty range is disjoint from all
     "overlaps": Signature(((RANGE,), (RANGE,)), BOOL),  # they share a byte
     "inside": Signature(((RANGE,), (RANGE,)), BOOL),  # both ends of the first lie within the second
     "aligned": Signature((_MEASURE,), BOOL),  # to a page

@@ -22,7 +22,14 @@ class Rule(NamedTuple):
 def _rules() -> dict[tuple[str, Type, Type], Rule]:
     rules: dict[tuple[str, Type, Type], Rule] = {}
 
-    def rule(op: str, left: Type, right: Type, result: Type, left_as: Type | None = None, right_as: Type | None = None) -> None:
+    def rule(
+        op: str,
+        left: Type,
+        right: Type,
+        result: Type,
+        left_as: Type | None = None,
+        right_as: Type | None = None,
+    ) -> None:
         rules[op, left, right] = Rule(result, left_as or left, right_as or right)
 
     for op in ("+", "-", "*", "/", "mod"):
@@ -90,7 +97,10 @@ def advice(op: str, left: Type, right: Type) -> tuple[str, str]:
             f"add {unit} to it: `a + n`; the distance of two is `a - b`, and `a + (b - c)` goes as far beyond a",
         )
     if op == "-" and left.kind in ("bytes", "pages") and right.kind in ("address", "page"):
-        return "a size minus a place means nothing", "write the place first: `a - n`, or `a - b` for a distance"
+        return (
+            "a size minus a place means nothing",
+            "write the place first: `a - n`, or `a - b` for a distance",
+        )
     if op == "*" and kinds & {"address", "page"}:
         return "a place cannot be multiplied", "only distances can: `(a - b) * n`"
     if op == "*":
@@ -101,5 +111,11 @@ def advice(op: str, left: Type, right: Type) -> tuple[str, str]:
             "convert one side: `page(a)`, `pages(n)`, `address_of(p)`, `bytes_of(n)`",
         )
     if "int" in kinds:
-        return f"`{op}` mixes {left} and {right}", "declare the plain number as bytes (or pages), or multiply by a unit"
-    return f"`{op}` does not go with {left} and {right}", "numbers have a unit: int, address, bytes, page, pages"
+        return (
+            f"`{op}` mixes {left} and {right}",
+            "declare the plain number as bytes (or pages), or multiply by a unit",
+        )
+    return (
+        f"`{op}` does not go with {left} and {right}",
+        "numbers have a unit: int, address, bytes, page, pages",
+    )
