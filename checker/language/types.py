@@ -97,3 +97,23 @@ def in_words(t: Type) -> str:
         "flags": f"{t.name} (a set of flags)",
     }
     return words.get(t.kind, str(t))
+
+
+def fits(found: Type, expected: Type) -> bool:
+    """Whether an expression of type `found` can stand where `expected` is asked for."""
+    if found == expected or ERROR in (found, expected):
+        return True
+    return (
+        (found == NUMBER and expected.kind in NUMERIC)
+        or (found == NULL and expected.kind == "sort")
+        or (found == EMPTY and expected.kind == "flags")
+    )
+
+
+def join(a: Type, b: Type) -> Type | None:
+    """The type that both sides have in the end."""
+    if ERROR in (a, b):
+        return ERROR
+    if fits(a, b):
+        return b
+    return a if fits(b, a) else None
