@@ -1,0 +1,192 @@
+"""One obligation: a property survives an operation, from any state that satisfies the invariants.
+
+The negated goal, the operation's guards, the invariants and the facts become one query (see `instantiation`).  `unsat` is a
+proof.  Everything else is only "not proved here": whether there is a counterexample is for `bounded` and `counterexample`
+to say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import z3
+
+from vmaspace.checker.engines.prove import counting
+from vmaspace.checker.engines.prove.instantiation import Compiled, Query, universals_of_facts
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.contract import STATUS_SYMBOL, Contract, Operation, Outcome, Property, after
+from vmaspace.checker.logic.solver_terms import SolverTerms
+from vmaspace.checker.logic.terms import Term
+
+INIT = "init"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What induction found: proved, or the reason why not; `used` are the invariants that the proof rests on."""
+
+    proved: bool
+    reason: str
+    seconds: float
+    used: frozenset[str]
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One solver query: `claim` must follow from `given` and the invariants.  All terms speak of stage 0."""
+
+    outcome: Outcome
+    given: tuple[Term, ...]
+    claim: Term
+
+
+class Induction:
+    """Proves obligations of one contract.
+
+    timeout: seconds per solver query.
+    """
+
+    def __init__(self, contract: Contract, timeout: float = 5.0) -> None:
+        self.contract = contract
+        self.timeout = timeout
+        self.terms = SolverTerms(contract)
+        self.compiled = Compiled()
+        self.facts = universals_of_facts(contract.variables.values(), contract.sorts)
+
+    # --- goals -----------------------------------------------------------------------------------------------------
+
+    def goals(self, p: Property, operation: str) -> list[Goal]:
+        """The queries of an obligation, one or more for each outcome that matters."""
+        if operation == INIT:
+            if p.kind != "invariant":
+                return []
+            return self._goals(p, self.contract.init, (), ())
+        op = self.contract.operations[operation]
+        found: list[Goal] = []
+        unchanged: list[Outcome] = []
+        for o in op.outcomes:
+            if o.kind == "asserts":
+                continue
+            if p.kind == "invariant" and not touches(o, p):
+                continue  # the property reads nothing that changes: it holds after because it held before
+            if o.has_effect or p.kind == "after":
+                found += self._goals(p, o, (op.domain, op.requires, o.guard), op.params)
+            else:
+                unchanged.append(o)
+        if unchanged and p.kind == "step":
+            nothing = Outcome("fails", "", tm.TRUE, tm.TRUE, "no change", op.span)
+            found += self._goals(p, nothing, (), op.params)
+        return found
+
+    def _goals(self, p: Property, o: Outcome, given: tuple[Term, ...], params: tuple[Term, ...]) -> list[Goal]:
+        body = tm.restage(p.body, 1) if p.kind == "invariant" else p.body
+        if p.kind == "after":
+            body = self.at_end(p, self.contract.operations[p.operation or ""], o)
+        named = (*params, *(c.symbol for c in o.choices))
+        body, conditions = counting.by_difference(body, o, named)
+        given = (*given, *choices_made(o))
+        claims = [after(o, c) for c in (body, *conditions)]
+        return [Goal(o, given, c) for c in claims if c is not tm.TRUE]
+
+    def at_end(self, p: Property, op: Operation, o: Outcome) -> Term:
+        """An `after` body with the outcome's status and results put in."""
+        known = {STATUS_SYMBOL: self.contract.status(o.status)}
+        for r in p.results:
+            known[r] = op.result(o, r.name.removeprefix("result."), r.type)
+        return tm.substitute(p.body, known)
+
+    # --- solving ---------------------------------------------------------------------------------------------------
+
+    def attempt(self, p: Property, operation: str, without: frozenset[str] = frozenset()) -> Attempt:
+        """Try to prove one obligation, using every invariant that is not in `without`."""
+        start = time.perf_counter()
+        used: set[str] = set()
+        for g in self.goals(p, operation):
+            query = self.query(p, g, operation, without)
+            answer, reason = query.solve()
+            if answer != z3.unsat:
+                return Attempt(False, reason, time.perf_counter() - start, frozenset(used), g.outcome)
+            used |= query.core()
+        names = frozenset(n for n in used if n in self.contract.properties)
+        return Attempt(True, "", time.perf_counter() - start, names)
+
+    def query(self, p: Property, g: Goal, operation: str, without: frozenset[str]) -> Query:
+        """A query loaded with everything: the negated goal, the operation, the invariants and the facts."""
+        query = Query(self.terms, self.compiled, self.timeout)
+        for f in (*self.contract.assumptions, *self.distinct_new(g.outcome), *g.given, tm.not_(g.claim)):
+            query.require(counting.abstract(f))
+        if operation == INIT:
+            for f in (*self.nothing_exists(), *(tm.eq(c, tm.number(0)) for c in counting.counts_in(g.claim))):
+                query.require(counting.abstract(f))
+        else:
+            for h in self.hypotheses(without, p):
+                query.require(counting.abstract(h.body), h.name)
+            for f in self.count_facts(g):
+                query.require(counting.abstract(f))
+        for f in self.facts:
+            query.require(f)
+        for sort in self.contract.sort_types():
+            query.require(tm.not_(tm.app(tm.existence(sort), (tm.null(sort),))))
+        return query
+
+    def hypotheses(self, without: frozenset[str], goal: Property) -> Iterable[Property]:
+        """The invariants to rely on.  A property always relies on itself: it is to survive one more operation."""
+        for p in self.contract.invariants():
+            if p is goal or not (p.name in without or deviates(self.contract, p)):
+                yield p
+
+    def nothing_exists(self) -> list[Term]:
+        found = []
+        for sort in self.contract.sort_types():
+            if not self.contract.sorts[sort.name]:
+                x = tm.symbol(f"any.{sort.name}", sort)
+                found.append(tm.forall((x,), tm.not_(tm.app(tm.existence(sort), (x,))), None))
+        return found
+
+    def distinct_new(self, o: Outcome) -> list[Term]:
+        """New elements did not exist, are not null, and differ from each other."""
+        found = []
+        made = [c for c in o.choices if c.kind == "new"]
+        for i, c in enumerate(made):
+            there = tm.not_(tm.eq(c.symbol, tm.null(c.symbol.type)))
+            is_new = tm.and_(there, tm.not_(tm.app(tm.existence(c.symbol.type), (c.symbol,))))
+            found.append(tm.ite(c.when, is_new, tm.not_(there)))
+            for d in made[:i]:
+                if d.symbol.type == c.symbol.type:
+                    same = tm.and_(tm.eq(c.symbol, d.symbol), there)
+                    found.append(tm.not_(same))
+        return found
+
+    def count_facts(self, g: Goal) -> list[Term]:
+        bodies = [p.body for p in self.contract.invariants()]
+        counts = {c for c in counting.counts_in(g.claim, *g.given, *bodies) if c.stage == 0}
+        return [f for c in sorted(counts, key=lambda c: c.ident) for f in counting.facts(c)]
+
+
+def touches(o: Outcome, p: Property) -> bool:
+    """The outcome may change something that the property reads."""
+    return bool(o.changed() & tm.functions_of(p.body))
+
+
+def deviates(contract: Contract, p: Property) -> bool:
+    """The property is known not to hold of the contract as it is elaborated."""
+    return p.deviation is not None and p.deviation.switch not in contract.enabled
+
+
+def choices_made(o: Outcome) -> list[Term]:
+    """What is known of the values an outcome chose: picks satisfy their condition, `some` is one if there is one."""
+    found = []
+    for c in o.choices:
+        if c.kind == "pick":
+            found.append(tm.implies(c.when, c.condition))
+        elif c.kind == "some":
+            there = tm.not_(tm.eq(c.symbol, tm.null(c.symbol.type)))
+            exists_it = tm.app(tm.existence(c.symbol.type), (c.symbol,))
+            other = tm.fresh(c.name, c.symbol.type)
+            none = tm.forall((other,), tm.not_(tm.substitute(c.condition, {c.symbol: other})))
+            found.append(tm.implies(there, tm.and_(exists_it, c.condition, c.when)))
+            found.append(tm.or_(there, tm.not_(c.when), none))
+    return found

@@ -1,0 +1,413 @@
+"""Proofs by instantiation: quantifiers are replaced by the few instances that matter, found with the solver's own models.
+
+The negated goal is made quantifier free with Skolem constants; what is universal (the invariants, the facts about what does not
+exist, and universal parts of the goal) is kept aside.  Each round asks the solver for a model of what is known, reads that
+model as a small concrete state, and evaluates every universal in it with compiled code: each instance that is false there is
+added.  `unsat` is a proof, since every instance follows from its universal.  A model in which no universal is false at the
+terms that exist is the end of what this method can do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+from vmaspace.checker.language.types import BOOL, Type
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.code import Source, build, flatten
+from vmaspace.checker.logic.contract import in_word
+from vmaspace.checker.logic.solver_terms import SolverTerms
+from vmaspace.checker.logic.state import NULL, State
+from vmaspace.checker.logic.terms import Function, Term
+
+PER_ROUND = 6  # instances of one universal added in one round
+
+
+@dataclass(eq=False, slots=True)
+class Universal:
+    """`proxy` implies `body` for all values of `binders`; `name` is the invariant it states, if it is one."""
+
+    name: str
+    binders: tuple[Term, ...]
+    guard: Term
+    body: Term
+    proxy: Term
+    violations: object = None
+    seen: set[tuple[Term, ...]] = field(default_factory=set)
+
+
+class Compiled:
+    """Compiled searches for violated instances, shared by all queries of a process."""
+
+    def __init__(self) -> None:
+        self.searches: dict[tuple[tuple[Term, ...], Term, Term], object] = {}
+
+    def search(self, u: Universal) -> object:
+        key = (u.binders, u.guard, u.body)
+        found = self.searches.get(key)
+        if found is None:
+            found = self.searches[key] = self.build(u)
+        return found
+
+    def build(self, u: Universal) -> object:
+        code = Source()
+        names = "".join(code.name(b) + ", " for b in u.binders)
+        parts = flatten(tm.and_(u.guard, tm.not_(u.body)))
+        loops = Candidates(code).clauses(u.binders, parts)
+        return build("\n".join(["def f(S, T, e):", *code.prelude(), f"    return [({names}){loops}]", ""]))
+
+
+class Candidates:
+    """Loops over the terms that exist instead of over all elements and numbers."""
+
+    def __init__(self, code: Source) -> None:
+        self.code = code
+
+    def clauses(self, binders: tuple[Term, ...], parts: list[Term]) -> str:
+        bound = set(binders)
+        pending = list(parts)
+        text = []
+        for b in (None, *binders):
+            if b is not None:
+                kind = b.type.name if b.type.kind == "sort" else "number"
+                text.append(f" for {self.code.name(b)} in {self.code.domain('*' + kind, 0)}")
+                bound.discard(b)
+            ready = [p for p in pending if p.symbols.isdisjoint(bound)]
+            pending = [p for p in pending if p not in ready]
+            if ready:
+                test = " and ".join(map(self.code.expr, ready))
+                text.append(f" for _ in (0,) if {test}" if b is None else f" if {test}")
+        return "".join(text)
+
+
+class Query:
+    """One query: is there a state that satisfies everything asserted?"""
+
+    def __init__(self, terms: SolverTerms, compiled: Compiled, timeout: float) -> None:
+        self.terms = terms
+        self.compiled = compiled
+        self.deadline = time.perf_counter() + timeout
+        self.solver = z3.Solver()
+        self.universals: list[Universal] = []
+        self.ground: dict[Type, dict[Term, None]] = {}
+        self.numbers: dict[Term, None] = {}
+        self.functions: dict[Function, None] = {}
+        self.symbols: dict[Term, None] = {}
+        self.visited: set[Term] = set()
+        self.assumed: dict[str, z3.BoolRef] = {}
+        self.rounds = 0
+        self.instances = 0
+
+    # --- asserting -------------------------------------------------------------------------------------------------
+
+    def require(self, t: Term, name: str = "") -> None:
+        """Assert a formula; under `name` it can be found in the core of a proof."""
+        quantifier_free = self.prepare(t, True, name)
+        self.add(quantifier_free, name)
+
+    def add(self, t: Term, name: str = "") -> None:
+        if t is tm.TRUE:
+            return
+        self.visit(t)
+        formula = self.terms.formula(t)
+        if name:
+            formula = z3.Implies(self.assumption(name), formula)
+        self.solver.add(formula)
+
+    def assumption(self, name: str) -> z3.BoolRef:
+        found = self.assumed.get(name)
+        if found is None:
+            found = self.assumed[name] = z3.Bool(f"uses!{name}")
+        return found
+
+    def visit(self, t: Term) -> None:
+        """Note the terms that now exist."""
+        stack = [t]
+        while stack:
+            t = stack.pop()
+            if t in self.visited:
+                continue
+            self.visited.add(t)
+            stack.extend(t.args)
+            if t.op == "sym":
+                self.symbols[t] = None
+            elif t.op == "app":
+                self.functions[t.function] = None
+            if t.type.kind == "sort":
+                if t.op != "ite":
+                    self.ground.setdefault(t.type, {})[t] = None
+            elif t.type.kind == "address" and t.op == "sym":
+                self.numbers[t] = None
+
+    # --- quantifiers -----------------------------------------------------------------------------------------------
+
+    def prepare(self, t: Term, positive: bool, name: str = "", top: bool = True) -> Term:
+        """A quantifier-free formula that follows (positive) from `t`, with universals noted aside."""
+        if not _quantified(t):
+            return t
+        if t.op == "not":
+            return tm.not_(self.prepare(t.args[0], not positive, name, top and False))
+        if t.op in ("and", "or"):
+            stays_top = top and (t.op == "and") and positive
+            parts = [self.prepare(a, positive, name, stays_top) for a in t.args]
+            return tm.and_(*parts) if t.op == "and" else tm.or_(*parts)
+        if t.op in ("forall", "exists"):
+            return self.quantifier(t, positive, name, top)
+        if t.type == BOOL and t.op == "ite":
+            c, a, b = t.args
+            return self.prepare(tm.and_(tm.or_(tm.not_(c), a), tm.or_(c, b)), positive, name, top)
+        if t.op == "eq" and t.args[0].type == BOOL:
+            a, b = t.args
+            both = tm.and_(tm.or_(tm.not_(a), b), tm.or_(a, tm.not_(b)))
+            return self.prepare(both, positive, name, top)
+        return tm.rewrite(t, lambda node: self.defined(node, name) if node.op in ("forall", "exists") else None)
+
+    def quantifier(self, t: Term, positive: bool, name: str, top: bool) -> Term:
+        guard = tm.TRUE
+        if t.stage is not None:
+            guard = tm.and_(
+                *(tm.app(tm.existence(b.type), (b,)) if b.type.kind == "sort" else in_word(b) for b in t.binders)
+            )
+        if (t.op == "forall") == positive:  # universal here
+            body = t.body if positive else tm.not_(t.body)
+            proxy = tm.TRUE if top else tm.fresh("proxy", BOOL)
+            self.universals.append(Universal(name, t.binders, guard, body, proxy))
+            if proxy is not tm.TRUE:
+                self.visit(proxy)
+            return proxy if positive else tm.not_(proxy)
+        mapping = {b: tm.fresh(b.name, b.type) for b in t.binders}
+        for s in mapping.values():
+            self.visit(s)
+        if positive:
+            return self.prepare(tm.substitute(tm.and_(guard, t.body), mapping), True, name, False)
+        return self.prepare(tm.substitute(tm.implies(guard, t.body), mapping), False, name, False)
+
+    def defined(self, t: Term, name: str) -> Term:
+        """A symbol that is true exactly when the quantified formula is."""
+        proxy = tm.fresh("defined", BOOL)
+        self.require(tm.or_(tm.not_(proxy), t), name)
+        self.require(tm.or_(proxy, tm.not_(t)), name)
+        return proxy
+
+    # --- solving ---------------------------------------------------------------------------------------------------
+
+    def solve(self) -> tuple[z3.CheckSatResult, str]:
+        """`unsat` (a proof), `sat` (saturated, no proof this way) or `unknown`, and the reason."""
+        while True:
+            left = self.deadline - time.perf_counter()
+            if left <= 0:
+                return z3.unknown, "time out"
+            self.solver.set("timeout", max(1, int(left * 1000)))
+            answer = self.solver.check(*self.assumed.values())
+            if answer != z3.sat:
+                return answer, "" if answer == z3.unsat else self.solver.reason_unknown()
+            self.rounds += 1
+            if not self.refine(self.solver.model()):
+                return z3.sat, "no instance of an invariant excludes the remaining model"
+
+    def core(self) -> set[str]:
+        return {str(c).removeprefix("uses!") for c in self.solver.unsat_core()}
+
+    def refine(self, model: z3.ModelRef) -> bool:
+        """Add instances that are false in the model; False if there are none."""
+        reading = Reading(self, model)
+        added = False
+        for u in list(self.universals):
+            if u.proxy is not tm.TRUE and not z3.is_true(model.eval(self.terms.formula(u.proxy), True)):
+                continue
+            found = self.compiled.search(u)(reading.state, reading.state, reading.env)  # type: ignore[operator]
+            fresh = 0
+            for values in found:
+                key = tuple(
+                    reading.named(v, b.type) for v, b in zip(values, u.binders, strict=True)
+                )
+                if key in u.seen:
+                    continue
+                u.seen.add(key)
+                self.instance(u, key)
+                added = True
+                fresh += 1
+                if fresh >= PER_ROUND:
+                    break
+        return added
+
+    def instance(self, u: Universal, values: tuple[Term, ...]) -> None:
+        self.instances += 1
+        mapping = dict(zip(u.binders, values, strict=True))
+        body = tm.substitute(tm.implies(u.guard, u.body), mapping)
+        self.require(tm.implies(u.proxy, body), u.name)
+
+
+class Reading:
+    """A solver model as a concrete state over the terms that exist."""
+
+    def __init__(self, query: Query, model: z3.ModelRef) -> None:
+        self.query = query
+        self.model = model
+        self.ids: dict[str, dict[int, int]] = {}
+        self.names: dict[str, dict[int, Term]] = {}
+        self.numbers: dict[int, Term] = {}
+        self.state = State()
+        self.env: dict[str, int] = {}
+        self.elements()
+        self.tables()
+        self.symbols()
+
+    def named(self, value: int, type_: Type) -> Term:
+        return self.names[type_.name][value] if type_.kind == "sort" else self.numbers[value]
+
+    def elements(self) -> None:
+        terms = self.query.terms
+        for sort in terms.contract.sort_types():
+            ids = self.ids[sort.name] = {}
+            names = self.names[sort.name] = {}
+            ids[self.model.eval(terms.null(sort), True).get_id()] = NULL
+            names[NULL] = tm.null(sort)
+            for t in self.query.ground.get(sort, ()):
+                element = self.identify(sort, self.model.eval(terms.formula(t), True))
+                names.setdefault(element, t)
+        for t in self.query.numbers:
+            self.numbers.setdefault(self.model.eval(terms.formula(t), True).as_long(), t)
+        self.state.domains["*number"] = tuple(self.numbers)
+        for sort_name, names in self.names.items():
+            self.state.domains["*" + sort_name] = tuple(names)
+
+    def identify(self, sort: Type, value: z3.ExprRef) -> int:
+        ids = self.ids[sort.name]
+        return ids.setdefault(value.get_id(), len(ids) - 1 if NULL in ids.values() else len(ids))
+
+    def plain(self, value: z3.ExprRef, type_: Type) -> int:
+        if type_.kind == "sort":
+            return self.identify(type_, value)
+        if type_.kind == "bool":
+            return int(z3.is_true(value))
+        if type_.kind == "enum":
+            self.query.terms.sort(type_)
+            return _enum_index(self.query.terms, type_)[value.get_id()]
+        return int(value.as_long())
+
+    def tables(self) -> None:
+        terms = self.query.terms
+        self.state.tables = Tables()
+        exists: dict[str, set[int]] = {}
+        known = {d.get_id(): d for d in self.model.decls()}
+        for f, declaration in terms.functions.items():
+            if declaration.get_id() not in known:
+                continue
+            interpretation = self.model[declaration]
+            if not f.params:
+                self.state.tables[f.name] = {(): self.plain(interpretation, f.result)}
+                continue
+            if f.is_piecewise:
+                self.state.tables[f.name] = Pointwise(self, f, interpretation)
+                continue
+            table = self.table(f, interpretation)
+            if f.kind == "exists":
+                exists[f.params[0].name] = {k for k, v in table.items() if v}
+            else:
+                self.state.tables[f.name] = table
+        for sort, given in terms.contract.sorts.items():
+            everything = set(self.ids[sort].values()) - {NULL}
+            there = everything if given else exists.get(sort, set())
+            self.state.domains[sort] = tuple(there & everything)
+
+    def table(self, f: Function, interpretation: z3.FuncInterp) -> dict[object, int]:
+        """All values, the solver's `else` included, over the elements known so far."""
+        table: dict[object, int] = {}
+        nothing = NULL if f.result.kind == "sort" else 0
+        otherwise = self.otherwise(f, interpretation)
+        if otherwise != nothing or f.result.kind == "sort":
+            keys: list[tuple[int, ...]] = [()]
+            for p in f.params:
+                every = list(self.ids[p.name].values()) if p.kind == "sort" else list(self.numbers)
+                keys = [(*k, e) for k in keys for e in every]
+            for k in keys:
+                table[k[0] if len(k) == 1 else k] = otherwise
+        for i in range(interpretation.num_entries()):
+            entry = interpretation.entry(i)
+            key = tuple(
+                self.plain(entry.arg_value(j), p) for j, p in enumerate(f.params)
+            )
+            table[key[0] if len(key) == 1 else key] = self.plain(entry.value(), f.result)
+        return table
+
+    def otherwise(self, f: Function, interpretation: z3.FuncInterp) -> int:
+        """The solver's value for all other places; where it has none, any will do."""
+        value = interpretation.else_value()
+        if value is None:
+            return NULL if f.result.kind == "sort" else 0
+        return self.plain(self.model.eval(value, True), f.result)
+
+    def symbols(self) -> None:
+        for t in self.query.symbols:
+            self.env[t.name] = self.plain(self.model.eval(self.query.terms.formula(t), True), t.type)
+
+
+class Tables(dict[str, Any]):
+    """Tables by name; a variable that a model does not mention is everywhere at its default."""
+
+    def __missing__(self, name: str) -> dict[object, int]:
+        return {}
+
+
+class Pointwise(dict):  # type: ignore[type-arg]
+    """A piecewise variable in a model: only looked at, address by address."""
+
+    def __init__(self, reading: Reading, f: Function, interpretation: z3.FuncInterp) -> None:
+        super().__init__()
+        points: dict[object, dict[int, int]] = {}
+        for i in range(interpretation.num_entries()):
+            entry = interpretation.entry(i)
+            key = tuple(reading.plain(entry.arg_value(j), p) for j, p in enumerate(f.params[:-1]))
+            slot = key[0] if len(key) == 1 else key
+            at = int(entry.arg_value(len(key)).as_long())
+            points.setdefault(slot, {})[at] = reading.plain(entry.value(), f.result)
+        self.points = points
+        self.otherwise = reading.otherwise(f, interpretation)
+
+    def get(self, key: object, default: object = None) -> Points:
+        return Points(self.points.get(key, {}), self.otherwise)
+
+
+@dataclass(slots=True)
+class Points:
+    """What a model says of one piecewise variable at single addresses."""
+
+    values: dict[int, int]
+    otherwise: int
+
+    def at(self, address: int) -> int:
+        return self.values.get(address, self.otherwise)
+
+
+def _enum_index(terms: SolverTerms, type_: Type) -> dict[int, int]:
+    return {v.get_id(): i for i, v in enumerate(terms.enums[type_.name])}
+
+
+def _quantified(t: Term) -> bool:
+    return any(n.op in tm.QUANTIFIERS for n in tm.walk(t))
+
+
+def universals_of_facts(functions: Iterable[Function], sorts: dict[str, bool]) -> list[Term]:
+    """What every state satisfies by construction, as universal formulas over all elements, existing or not."""
+    found = []
+    for f in functions:
+        if f.kind != "var" or not any(p.kind == "sort" for p in f.params):
+            continue
+        places = tuple(tm.symbol(f"at{i}.{f.name}", p) for i, p in enumerate(f.params))
+        there = [
+            tm.app(tm.existence(x.type), (x,)) for x in places if x.type.kind == "sort" and not sorts[x.type.name]
+        ]
+        here = tm.app(f, places)
+        body = tm.or_(tm.eq(here, tm.default(f.result)), tm.and_(*there))
+        if f.result.kind == "sort" and not sorts[f.result.name]:
+            target = tm.or_(tm.eq(here, tm.null(f.result)), tm.app(tm.existence(f.result), (here,)))
+            body = tm.and_(body, target)
+        found.append(tm.forall(places, body, None))
+    return found
+
+

@@ -1,0 +1,181 @@
+"""The prove engine: all obligations, in parallel, with a verdict for each.
+
+A proof rests on the invariants in its solver core.  When an invariant turns out not to hold, every proof that rested on it is
+done again without it, until what is proved stands on proved invariants only.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from vmaspace.checker.engines.prove.induction import deviates
+from vmaspace.checker.engines.prove.obligations import Obligation, Result, obligations
+from vmaspace.checker.engines.prove.worker import Budget, Worker
+from vmaspace.checker.engines.traces import build_trace
+from vmaspace.checker.language.check import CheckedProgram
+from vmaspace.checker.language.syntax import Span
+from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.logic.elaborate import elaborate
+from vmaspace.checker.report.verdict import Kind, Place, Verdict
+
+_worker: Worker | None = None
+Progress = Callable[[int, int, str], None]
+
+
+def contracts_for(program: CheckedProgram, wanted: Iterable[str] | None = None) -> dict[str, Contract]:
+    """The contract as implemented ("") and, for each deviation's switch, as documented."""
+    base = elaborate(program)
+    names = {
+        p.deviation.switch
+        for p in base.properties.values()
+        if p.deviation is not None and (wanted is None or p.name in wanted)
+    }
+    return {"": base} | {name: elaborate(program, frozenset({name})) for name in sorted(names)}
+
+
+def _start(contracts: dict[str, Contract], budget: Budget) -> None:
+    global _worker
+    _worker = Worker(contracts, budget)
+
+
+def _discharge(o: Obligation, without: frozenset[str], search: bool) -> Result:
+    assert _worker is not None
+    return _worker.discharge(o, without, search)
+
+
+class Prover:
+    """Proves properties of one program.
+
+    jobs: worker processes (0: in this process).  progress: called with (done, total, what).
+    """
+
+    def __init__(
+        self, program: CheckedProgram, budget: Budget | None = None, jobs: int | None = None, progress: Progress | None = None
+    ) -> None:
+        self.program = program
+        self.budget = budget or Budget()
+        self.jobs = (os.cpu_count() or 1) if jobs is None else jobs
+        self.progress = progress or (lambda done, total, what: None)
+        self.results: dict[Obligation, Result] = {}
+        self.interrupted = False
+        self.contracts: dict[str, Contract] = {}
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def prove(self, names: Iterable[str] | None = None, operations: Iterable[str] | None = None) -> list[Verdict]:
+        """Prove the named properties (default: all) for the named operations (default: all)."""
+        chosen = None if names is None else set(names)
+        self.contracts = contracts_for(self.program, chosen)
+        contract = self.contracts[""]
+        wanted = [p for p in contract.properties.values() if chosen is None or p.name in chosen]
+        todo = obligations(contract, wanted)
+        if operations is not None:
+            kept = set(operations)
+            todo = [o for o in todo if o.operation in kept]
+        todo.sort(key=lambda o: (not (o.expected or o.operation == ""), o))  # searches take longest: start with them
+        try:
+            self.settle(todo)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        order = {o: i for i, o in enumerate(obligations(contract, wanted))}
+        done = sorted(todo, key=lambda o: order[o])
+        return [self.verdict(o, self.results.get(o)) for o in done]
+
+    def settle(self, todo: list[Obligation]) -> None:
+        """Discharge everything, then again whatever rested on something that does not hold."""
+        false: frozenset[str] = frozenset()
+        pending = todo
+        while pending:
+            self.discharge(pending, false, search=True)
+            broken = frozenset(
+                o.property
+                for o, r in self.results.items()
+                if o.switch == "" and r.kind not in ("proved", "reached", "unreached") and self.is_hypothesis(o.property)
+            )
+            if broken <= false:
+                return
+            false |= broken
+            pending = [o for o, r in self.results.items() if r.used & false - {o.property}]
+
+    def is_hypothesis(self, name: str) -> bool:
+        p = self.contracts[""].properties[name]
+        return p.kind == "invariant" and not deviates(self.contracts[""], p)
+
+    def discharge(self, pending: list[Obligation], without: frozenset[str], search: bool) -> None:
+        for done, result in enumerate(self.work(pending, without, search), 1):
+            self.results[result.obligation] = result
+            self.progress(done, len(pending), result.obligation.id)
+
+    def work(self, pending: list[Obligation], without: frozenset[str], search: bool) -> Iterator[Result]:
+        if self.jobs <= 1:
+            worker = Worker(self.contracts, self.budget)
+            for o in pending:
+                yield worker.discharge(o, without, search)
+            return
+        # Workers inherit the elaborated contracts; solver contexts are made after the fork.
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(self.jobs, context, _start, (self.contracts, self.budget)) as pool:
+            running: dict[Future[Result], Obligation] = {
+                pool.submit(_discharge, o, without, search): o for o in pending
+            }
+            try:
+                while running:
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for f in finished:
+                        o = running.pop(f)
+                        yield self.outcome(f, o)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def outcome(self, future: Future[Result], o: Obligation) -> Result:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            return Result(o, "unknown", 0.0, "", "the worker process died (out of memory?)")
+
+    # --- verdicts --------------------------------------------------------------------------------------------------
+
+    def verdict(self, o: Obligation, r: Result | None) -> Verdict:
+        contract = self.contracts[o.switch]
+        p = contract.properties[o.property]
+        if r is None:
+            reason = "interrupted before it was tried" if self.interrupted else "not tried"
+            return self.say(o, p, Kind.UNKNOWN, Result(o, "unknown", 0.0, "", reason))
+        if not o.expected:
+            return self.say(o, p, Kind(r.kind), r)
+        if r.kind == "violated":
+            r.reason = p.deviation.consequence if p.deviation else ""
+            return self.say(o, p, Kind.DEVIATION, r)
+        if r.kind == "proved":
+            r.reason = "the contract as implemented was expected to break this property here, and does not"
+            return self.say(o, p, Kind.DEVIATION_GONE, r)
+        return self.say(o, p, Kind.UNKNOWN, r)
+
+    def say(self, o: Obligation, p: Property, kind: Kind, r: Result) -> Verdict:
+        trace = None
+        if r.run is not None:
+            trace = build_trace(
+                self.contracts[o.switch], p, o.operation or "reach", "prove", str(kind), r.reason, r.run.start, r.run.moves
+            )
+        return Verdict(
+            id=o.id if o.operation else o.property,
+            property=o.property,
+            operation=o.operation or None,
+            engine="prove",
+            verdict=kind,
+            seconds=r.seconds,
+            scope=r.scope,
+            source=place(p.span),
+            trace=trace,
+            reason=r.reason,
+            notes=r.notes,
+        )
+
+
+def place(span: Span) -> Place:
+    return Place(span.file, span.line, span.column)

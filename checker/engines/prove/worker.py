@@ -1,0 +1,125 @@
+"""What one worker process does with one obligation: induction first, then runs, then a counterexample to induction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmaspace.checker.engines.prove.bounded import Bounded
+from vmaspace.checker.engines.prove.counterexample import Counterexamples
+from vmaspace.checker.engines.prove.counting import UncountableError
+from vmaspace.checker.engines.prove.induction import INIT, Induction, deviates
+from vmaspace.checker.engines.prove.obligations import Obligation, Result
+from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.logic.points import NotLinear
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """induction: seconds per solver query; search: seconds per bounded search; steps: the longest run searched;
+    counts: elements of each given sort in bounded searches."""
+
+    induction: float = 5.0
+    search: float = 20.0
+    steps: int = 4
+    counts: tuple[tuple[str, int], ...] = (("Vmo", 2),)
+
+
+class Worker:
+    """Discharges obligations of one contract, under all the switches that occur."""
+
+    def __init__(self, contracts: dict[str, Contract], budget: Budget) -> None:
+        self.contracts = contracts
+        self.budget = budget
+        self._inductions: dict[str, Induction] = {}
+        self._bounded: dict[str, Bounded] = {}
+
+    def induction(self, switch: str) -> Induction:
+        if switch not in self._inductions:
+            self._inductions[switch] = Induction(self.contracts[switch], self.budget.induction)
+        return self._inductions[switch]
+
+    def bounded(self, switch: str) -> Bounded:
+        if switch not in self._bounded:
+            b = self.budget
+            self._bounded[switch] = Bounded(self.contracts[switch], dict(b.counts), b.steps, b.search)
+        return self._bounded[switch]
+
+    def discharge(self, o: Obligation, without: frozenset[str], search: bool) -> Result:
+        """One obligation.  without: invariants not to rely on.  search: look for runs when induction fails."""
+        p = self.contracts[o.switch].properties[o.property]
+        try:
+            if p.kind == "reach":
+                return self.reach(o, p)
+            if o.expected:
+                return self.violation(o, p) or self.induct(o, p, without)
+            result = self.induct(o, p, without)
+            if result.kind == "proved" or not search:
+                return result
+            return self.refute(o, p, without, result)
+        except (UncountableError, NotLinear) as error:
+            return Result(o, "unknown", 0.0, "", f"outside what proofs cover: {error}")
+
+    def induct(self, o: Obligation, p: Property, without: frozenset[str]) -> Result:
+        attempt = self.induction(o.switch).attempt(p, o.operation, without)
+        kind = "proved" if attempt.proved else "unknown"
+        scope = "any number of elements, 64-bit" + (f", {o.switch} on" if o.switch else "")
+        return Result(o, kind, attempt.seconds, scope, attempt.reason, attempt.used)
+
+    def reach(self, o: Obligation, p: Property) -> Result:
+        found = self.bounded(o.switch).reaches(p)
+        scope = f"runs of up to {self.budget.steps} operations"
+        if found.run is not None:
+            return Result(o, "reached", found.seconds, scope, run=found.run)
+        kind = "unreached" if found.complete else "unknown"
+        reason = found.reason or f"no run of {found.depth} operations or fewer gets there"
+        return Result(o, kind, found.seconds, scope, reason)
+
+    def violation(self, o: Obligation, p: Property) -> Result | None:
+        """A reachable run that ends in this operation and breaks the property."""
+        if o.operation == INIT:
+            return None
+        found = self.bounded(o.switch).breaks(p, [o.operation])
+        if found.run is None:
+            return None
+        scope = f"runs of up to {self.budget.steps} operations"
+        return Result(o, "violated", found.seconds, scope, run=found.run)
+
+    def refute(self, o: Obligation, p: Property, without: frozenset[str], attempt: Result) -> Result:
+        """Why induction failed: a reachable run, a counterexample to induction, or nothing found."""
+        if o.operation == INIT:
+            return self.first_state(o, p, attempt)
+        broken = self.violation(o, p)
+        if broken is not None:
+            return broken
+        contract = self.contracts[o.switch]
+        hypotheses = [h for h in contract.invariants() if h.name not in without and not deviates(contract, h)]
+        if p.kind == "invariant" and p not in hypotheses:
+            hypotheses.append(p)
+        search = Counterexamples(contract, dict(self.budget.counts), self.budget.search)
+        found = search.find(p, o.operation, hypotheses)
+        if found.run is None:
+            reason = f"{attempt.reason}; no run of {self.budget.steps} operations breaks it; {found.reason}"
+            return Result(o, "unknown", attempt.seconds + found.seconds, attempt.scope, reason)
+        notes = self.strengthening(contract, found.run.start, hypotheses)
+        reason = f"no run of up to {self.budget.steps} operations breaks it, but the invariants do not exclude this state"
+        return Result(o, "not_inductive", found.seconds, "counterexample to induction", reason, run=found.run, notes=notes)
+
+    def strengthening(self, contract: Contract, start, hypotheses: list[Property]) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+        """Invariants of the library that do not hold in the state found: adding one of them excludes it."""
+        interpreter = self.bounded("").interpreter
+        names = {h.name for h in hypotheses}
+        return tuple(
+            f"`{q.name}` is false in this state: {q.sentence}"
+            for q in contract.invariants()
+            if q.name not in names and not interpreter.property(q.name)(start, start, {})
+        )
+
+    def first_state(self, o: Obligation, p: Property, attempt: Result) -> Result:
+        """The first state is concrete: evaluate the property in it."""
+        from vmaspace.checker.engines.prove.bounded import Run
+
+        interpreter = self.bounded(o.switch).interpreter
+        start = interpreter.initial()
+        if not interpreter.property(p.name)(start, start, {}):
+            return Result(o, "violated", attempt.seconds, "the first state", run=Run(start, ()))
+        return attempt

@@ -1,0 +1,515 @@
+"""From the checked syntax tree to terms: definitions unfolded, names resolved, clauses ordered.
+
+Definitions and effects are unfolded where they are used, ranges become pairs, sugar (`round_up`, `wraps`, `disjoint`, flag
+sets) becomes terms.  The one thing checked here is what only shows after unfolding: every variable of a `for` block must
+be an argument of the variable that the block assigns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from vmaspace.checker.language import syntax as ast
+from vmaspace.checker.language.check import CheckedProgram
+from vmaspace.checker.language.diagnostics import Diagnostic, LanguageError
+from vmaspace.checker.language.types import INT, Type
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.contract import (
+    STATUS_SYMBOL,
+    STATUS_TYPE,
+    Choice,
+    Contract,
+    Deviation,
+    Operation,
+    Outcome,
+    Property,
+    Scope,
+    Update,
+    in_word,
+)
+from vmaspace.checker.logic.terms import Function, Term
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The half-open range [low, high)."""
+
+    low: Term
+    high: Term
+
+    def is_empty(self) -> Term:
+        return tm.le(self.high, self.low)
+
+
+Value = Term | Range
+Names = dict[object, Value]  # a Binder or Let declaration -> what it stands for
+
+
+def elaborate(program: CheckedProgram, enabled: frozenset[str] = frozenset()) -> Contract:
+    """The contract with the switches in `enabled` on and all others off."""
+    return _Elaborator(program, enabled).contract()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An outcome's effect while it is being read."""
+
+    choices: list[Choice] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+
+
+class _Elaborator:
+    def __init__(self, program: CheckedProgram, enabled: frozenset[str]) -> None:
+        self.program = program
+        self.enabled = enabled
+        self.variables = {
+            d.name: Function(d.name, tuple(d.params), _known(d.type)) for d in program.vars.values()
+        }
+        self.givens = {
+            d.name: Function(d.name, tuple(_known(b.type) for b in d.params), _known(d.type), "given")
+            for d in program.givens.values()
+        }
+        self.status_index = {name: i for i, name in enumerate(program.statuses)}
+        self.unfolded: dict[tuple[object, ...], Value] = {}
+
+    # --- expressions -----------------------------------------------------------------------------------------------
+
+    def term(self, e: ast.Expr, names: Names, stage: int = 0) -> Term:
+        value = self.value(e, names, stage)
+        assert isinstance(value, Term), f"{e.span}: a range where a term is needed"
+        return value
+
+    def value(self, e: ast.Expr, names: Names, stage: int) -> Value:
+        match e:
+            case ast.Bool():
+                return tm.truth(e.value)
+            case ast.Number():
+                return tm.number(e.value)
+            case ast.Null():
+                return tm.null(_known(e.type))
+            case ast.Name():
+                return self.name(e, names, stage)
+            case ast.Call():
+                return self.call(e, names, stage)
+            case ast.Unary():
+                return tm.not_(self.term(e.operand, names, stage))
+            case ast.Binary():
+                return self.binary(e, names, stage)
+            case ast.Conditional():
+                return self.conditional(e, names, stage)
+            case ast.FlagSet():
+                total = 0
+                for member in e.members:
+                    assert isinstance(member.ref, ast.FlagMember)
+                    total |= 1 << member.ref.bit
+                return tm.const(total, _known(e.type))
+            case ast.RangeOf():
+                return Range(self.term(e.low, names, stage), self.term(e.high, names, stage))
+            case ast.Quantifier():
+                return self.quantifier(e, names, stage)
+            case ast.Old():
+                return self.value(e.operand, names, 0)
+            case _:
+                raise AssertionError(f"no meaning for {type(e).__name__}")
+
+    def name(self, e: ast.Name, names: Names, stage: int) -> Value:
+        ref = e.ref
+        match ref:
+            case ast.Binder() | ast.Let():
+                return names[ref]
+            case ast.EnumMember():
+                return tm.const(ref.value, Type("enum", ref.owner.name))
+            case ast.FlagMember():
+                return tm.const(1 << ref.bit, Type("flags", ref.owner.name))
+            case ast.StatusDecl():
+                return tm.const(self.status_index[ref.name], STATUS_TYPE)
+            case ast.ConstDecl():
+                assert ref.value is not None
+                return self.value(ref.value, {}, stage)
+            case ast.GivenDecl():
+                return tm.app(self.givens[ref.name], ())
+            case ast.SwitchDecl():
+                return tm.truth(ref.name in self.enabled)
+            case ast.VarDecl():
+                return tm.app(self.variables[ref.name], (), stage)
+            case _:
+                assert e.name == "status", e.name
+                return STATUS_SYMBOL
+
+    def call(self, e: ast.Call, names: Names, stage: int) -> Value:
+        args = [self.value(a, names, stage) for a in e.args]
+        match e.ref:
+            case ast.VarDecl():
+                return tm.app(self.variables[e.name], _terms(args), stage)
+            case ast.GivenDecl():
+                return tm.app(self.givens[e.name], _terms(args), stage)
+            case ast.DefDecl():
+                return self.unfold(e.ref, args, stage)
+            case _:
+                return _builtin(e.name, args)
+
+    def unfold(self, d: ast.DefDecl, args: Sequence[Value], stage: int) -> Value:
+        key = (d, stage, *args)
+        found = self.unfolded.get(key)
+        if found is None:
+            assert d.body is not None
+            found = self.value(d.body, dict(zip(d.params, args, strict=True)), stage)
+            self.unfolded[key] = found
+        return found
+
+    def conditional(self, e: ast.Conditional, names: Names, stage: int) -> Value:
+        c = self.term(e.condition, names, stage)
+        a, b = self.value(e.then, names, stage), self.value(e.otherwise, names, stage)
+        if isinstance(a, Range) and isinstance(b, Range):
+            return Range(tm.ite(c, a.low, b.low), tm.ite(c, a.high, b.high))
+        assert isinstance(a, Term) and isinstance(b, Term)
+        return tm.ite(c, a, b)
+
+    def binary(self, e: ast.Binary, names: Names, stage: int) -> Value:
+        left, right = self.value(e.left, names, stage), self.value(e.right, names, stage)
+        if e.op == "in":
+            return _membership(left, right)
+        assert isinstance(left, Term) and isinstance(right, Term)
+        if left.type.kind == "flags":
+            return _on_flags(e.op, left, right)
+        return _on_terms(e.op, left, right)
+
+    def quantifier(self, e: ast.Quantifier, names: Names, stage: int) -> Term:
+        inner = dict(names)
+        bound = self.bind(e.binders, inner)
+        where = [self.term(w, inner, stage) for w in e.where]
+        if e.kind == "count":
+            return tm.count(bound, tm.and_(*where), stage)
+        if e.kind == "exists":
+            return tm.exists(bound, tm.and_(*where), stage)
+        assert e.body is not None
+        return tm.forall(bound, tm.implies(tm.and_(*where), self.term(e.body, inner, stage)), stage)
+
+    def bind(self, binders: Sequence[ast.Binder], names: Names) -> list[Term]:
+        bound = []
+        for b in binders:
+            symbol = tm.fresh(b.name, _known(b.type))
+            names[b] = symbol
+            bound.append(symbol)
+        return bound
+
+    # --- effects ---------------------------------------------------------------------------------------------------
+
+    def run(
+        self, body: Sequence[ast.Statement], names: Names, draft: _Draft, when: Term, binders: tuple[Term, ...] = ()
+    ) -> None:
+        """Add what the statements do, under the condition `when`, for all `binders`.  Extends `names`."""
+        for s in body:
+            match s:
+                case ast.Assign():
+                    self.assign(s, names, draft, when, binders)
+                case ast.ForEach():
+                    inner = dict(names)
+                    bound = tuple(self.bind(s.binders, inner))
+                    where = tm.and_(when, *(self.term(w, inner) for w in s.where))
+                    self.run(s.body, inner, draft, where, binders + bound)
+                case ast.If():
+                    c = self.term(s.condition, names)
+                    self.run(s.then, dict(names), draft, tm.and_(when, c), binders)
+                    self.run(s.otherwise, dict(names), draft, tm.and_(when, tm.not_(c)), binders)
+                case ast.Some():
+                    symbol = self.choose("some", s.binder, s.where, names, draft, when)
+                    there = tm.not_(tm.eq(symbol, tm.null(symbol.type)))
+                    self.run(s.body, dict(names), draft, tm.and_(when, there), binders)
+                case ast.New():
+                    self.choose("new", s.binder, (), names, draft, when)
+                case ast.Pick():
+                    self.choose("pick", s.binder, s.where, names, draft, when)
+                case ast.Apply():
+                    assert s.ref is not None
+                    given: Names = {}
+                    for b, a in zip(s.ref.params, s.args, strict=True):
+                        given[b] = self.value(a, names, 0)
+                    self.run(s.ref.body, given, draft, when, binders)
+
+    def choose(
+        self, kind: str, binder: ast.Binder, where: Sequence[ast.Expr], names: Names, draft: _Draft, when: Term
+    ) -> Term:
+        # An outcome's choices are told apart by name, also when an effect that makes some is applied twice.
+        taken, name = {c.name for c in draft.choices}, binder.name
+        for n in range(2, len(taken) + 2):
+            name = f"{binder.name}_{n}" if name in taken else name
+        symbol = tm.fresh(name, _known(binder.type))
+        names[binder] = symbol
+        condition = tm.and_(*(self.term(w, names) for w in where))
+        if kind == "pick":
+            condition = tm.and_(in_word(symbol), condition)
+        draft.choices.append(Choice(kind, symbol, condition, when))
+        return symbol
+
+    def assign(
+        self, s: ast.Assign, names: Names, draft: _Draft, when: Term, binders: tuple[Term, ...]
+    ) -> None:
+        args = _terms([self.value(a, names, 0) for a in s.target.args]) if isinstance(s.target, ast.Call) else ()
+        used = when.symbols.union(*(a.symbols for a in args)) if args else when.symbols
+        value = self.term(s.value, names)
+        needed = tuple(b for b in binders if b in args or b in used or b in value.symbols)
+        for b in needed:
+            if b not in args:
+                name = b.name.split("#")[0]
+                raise LanguageError(
+                    [
+                        Diagnostic(
+                            code="VMA090",
+                            message=f"`{name}` ranges over many values here, but `{s.target.name}` is assigned one",
+                            span=s.span,
+                            expected=f"`{name}` as an argument on the left side",
+                            found=None,
+                            hint=f"assign `{s.target.name}` in a block that does not quantify `{name}`, "
+                            f"or use `some {name}: … where …:`",
+                        )
+                    ],
+                    self.program.files,
+                )
+        # Assigning through null changes nothing: arguments that may be null say so.
+        tests = [
+            tm.not_(tm.eq(a, tm.null(a.type)))
+            for a in args
+            if a.type.kind == "sort" and (a.op != "sym" or _may_be_null(a, draft))
+        ]
+        function = self.variables[s.target.name]
+        draft.updates.append(Update(function, args, needed, tm.and_(when, *tests), value))
+
+    # --- operations ------------------------------------------------------------------------------------------------
+
+    def operation(self, d: ast.OpDecl) -> Operation:
+        names: Names = {}
+        params: list[Term] = []
+        domain: list[Term] = []
+        bounds: dict[str, tuple[int, int]] = {}
+        for b in d.params:
+            symbol = tm.symbol(f"{b.name}", _known(b.type))
+            names[b] = symbol
+            params.append(symbol)
+            if b.low is not None and b.high is not None:
+                low, high = self.term(b.low, {}), self.term(b.high, {})
+                bounds[b.name] = (low.value, high.value)
+                domain += [tm.le(low, symbol), tm.le(symbol, high)]
+            elif symbol.type.kind == "sort":
+                domain.append(tm.app(tm.existence(symbol.type), (symbol,)))
+            elif tm.is_numeric(symbol.type):
+                domain.append(in_word(symbol))
+        requires: list[Term] = []
+        outcomes: list[Outcome] = []
+        blocked: list[Term] = []
+        for c in d.clauses:
+            match c:
+                case ast.Let():
+                    names[c] = self.value(c.value, names, 0)
+                case ast.Requires():
+                    requires += [self.term(r, names) for r in c.conditions]
+                case ast.Fails() | ast.May() | ast.Asserts():
+                    outcomes.append(self.clause(c, names, blocked))
+        draft = _Draft()
+        self.run(d.effects, names, draft, tm.TRUE)
+        outcomes.append(
+            Outcome("ok", "OK", tm.TRUE, tm.and_(*blocked), "success", d.span, tuple(draft.choices), tuple(draft.updates))
+        )
+        results = tuple(b.name for b in d.results)
+        return Operation(
+            d.name, tuple(params), tm.and_(*domain), tm.and_(*requires), tuple(outcomes), results,
+            d.sentence or "", d.span, bounds,
+        )  # fmt: skip
+
+    def clause(self, c: ast.Fails | ast.May | ast.Asserts, names: Names, blocked: list[Term]) -> Outcome:
+        """One clause as an outcome; deterministic ones add to `blocked`, the conditions under which later ones count."""
+        draft = _Draft()
+        match c:
+            case ast.Fails():
+                condition = self.term(c.condition, names)
+                condition = tm.not_(condition) if c.negated else condition
+                kind, status = "fails", c.status
+            case ast.Asserts():
+                condition = tm.not_(self.term(c.condition, names))
+                kind, status = "asserts", "ASSERT"
+            case ast.May():
+                condition = tm.TRUE if c.condition is None else self.term(c.condition, names)
+                kind, status = "may", c.status
+        guard = tm.and_(*blocked, condition)
+        if not isinstance(c, ast.Asserts):
+            self.run(c.body, dict(names), draft, tm.TRUE)
+        if kind != "may":
+            blocked.append(tm.not_(condition))
+        return Outcome(
+            kind, status, condition, guard, c.sentence or status, c.span, tuple(draft.choices), tuple(draft.updates)
+        )
+
+    # --- properties ------------------------------------------------------------------------------------------------
+
+    def property(self, d: ast.PropertyDecl, operations: dict[str, Operation]) -> Property:
+        names: Names = {}
+        results: list[Term] = []
+        if d.kind == "after":
+            assert d.op_name is not None
+            op = operations[d.op_name]
+            names.update(zip(d.params, op.params, strict=False))
+            for i, b in enumerate(d.results):
+                names[b] = tm.symbol(f"result.{op.results[i]}", _known(b.type))
+                results.append(tm.symbol(f"result.{op.results[i]}", _known(b.type)))
+        assert d.body is not None
+        body = self.term(d.body, names, 1 if d.kind in ("step", "after") else 0)
+        deviation = None
+        if d.deviation is not None:
+            deviation = Deviation(
+                d.deviation.switch_name, tuple(d.deviation.op_names), d.deviation.consequence or ""
+            )
+        return Property(
+            d.name, d.kind, body, d.sentence or "", d.source or "", d.span, d.supporting, d.op_name, tuple(results),
+            frozenset(d.excepted), deviation,
+        )  # fmt: skip
+
+    def contract(self) -> Contract:
+        p = self.program
+        draft = _Draft()
+        init_span = ast.Span("", 1, 1, 1, 1)
+        if p.init is not None:
+            self.run(p.init.body, {}, draft, tm.TRUE)
+            init_span = p.init.span
+        init = Outcome("ok", "OK", tm.TRUE, tm.TRUE, "init", init_span, tuple(draft.choices), tuple(draft.updates))
+        operations = {d.name: self.operation(d) for d in p.ops.values()}
+        assumptions = []
+        for d in p.givens.values():
+            names: Names = {}
+            bound = self.bind(d.params, names)
+            facts = [self.term(w, names) for w in d.where]
+            if tm.is_numeric(_known(d.type)) and _known(d.type) != INT:
+                facts.append(in_word(tm.app(self.givens[d.name], bound)))
+            if facts:
+                assumptions.append(tm.forall(bound, tm.and_(*facts)))
+        return Contract(
+            sorts={s.name: s.given for s in p.sorts.values()},
+            enums={d.name: tuple(m.name for m in d.members) for d in p.enums.values()},
+            flags={d.name: {m.name: m.bit for m in d.members} for d in p.flags.values()},
+            statuses={s.name: s.value for s in p.statuses.values()},
+            variables=self.variables,
+            givens=self.givens,
+            assumptions=tuple(assumptions),
+            init=init,
+            operations=operations,
+            properties={d.name: self.property(d, operations) for d in p.properties.values()},
+            scopes={d.name: Scope(d.name, dict(d.counts), d.steps) for d in p.scopes.values()},
+            switches={d.name: d.sentence or "" for d in p.switches.values()},
+            enabled=self.enabled,
+            files=p.files,
+        )
+
+
+def _known(type_: Type | None) -> Type:
+    assert type_ is not None, "the program was not checked"
+    return type_
+
+
+def _terms(values: Sequence[Value]) -> tuple[Term, ...]:
+    found = tuple(v for v in values if isinstance(v, Term))
+    assert len(found) == len(values), "a range where a term is needed"
+    return found
+
+
+def _may_be_null(symbol: Term, draft: _Draft) -> bool:
+    for c in draft.choices:
+        if c.symbol is symbol:
+            return c.when is not tm.TRUE
+    return False
+
+
+def _membership(left: Value, right: Value) -> Term:
+    assert isinstance(left, Term)
+    if isinstance(right, Range):
+        return tm.and_(tm.le(right.low, left), tm.lt(left, right.high))
+    return tm.subset(left, right)
+
+
+def _on_flags(op: str, a: Term, b: Term) -> Term:
+    match op:
+        case "|" | "&" | "-":
+            return tm.bits({"|": "bitor", "&": "bitand", "-": "bitdiff"}[op], a, b)
+        case "==":
+            return tm.eq(a, b)
+        case "!=":
+            return tm.not_(tm.eq(a, b))
+        case "<=":
+            return tm.subset(a, b)
+        case ">=":
+            return tm.subset(b, a)
+        case "<":
+            return tm.and_(tm.subset(a, b), tm.not_(tm.eq(a, b)))
+        case ">":
+            return tm.and_(tm.subset(b, a), tm.not_(tm.eq(a, b)))
+    raise AssertionError(f"flag sets have no {op}")
+
+
+def _on_terms(op: str, a: Term, b: Term) -> Term:
+    match op:
+        case "and":
+            return tm.and_(a, b)
+        case "or":
+            return tm.or_(a, b)
+        case "implies":
+            return tm.implies(a, b)
+        case "iff" | "==":
+            return tm.eq(a, b)
+        case "!=":
+            return tm.not_(tm.eq(a, b))
+        case "<=":
+            return tm.le(a, b)
+        case "<":
+            return tm.lt(a, b)
+        case ">=":
+            return tm.le(b, a)
+        case ">":
+            return tm.lt(b, a)
+        case "+":
+            return tm.add(a, b)
+        case "-":
+            return tm.sub(a, b)
+        case "*":
+            return tm.scale(b, a.value) if a.op == "const" else tm.scale(a, b.value)
+        case "/":
+            return tm.div(a, b.value)
+        case "mod":
+            return tm.mod(a, b.value)
+    raise AssertionError(f"no operator {op}")
+
+
+def _builtin(name: str, args: list[Value]) -> Term:
+    match name, args:
+        case "disjoint", [Range() as a, Range() as b]:
+            return tm.not_(_overlap(a, b))
+        case "overlaps", [Range() as a, Range() as b]:
+            return _overlap(a, b)
+        case "inside", [Range() as a, Range() as b]:
+            return tm.and_(tm.le(b.low, a.low), tm.le(a.high, b.high))
+        case "aligned", [Term() as a]:
+            return tm.aligned(a, tm.number(12))
+        case "aligned_pow2", [Term() as a, Term() as k]:
+            return tm.aligned(a, k)
+        case "round_up", [Term() as a]:
+            up = tm.add(a, tm.mod(tm.scale(a, -1), tm.PAGE))
+            return tm.ite(tm.le(a, tm.number(tm.WORD - tm.PAGE)), up, tm.number(0))
+        case "wraps", [Term() as a, Term() as b]:
+            return tm.le(tm.number(tm.WORD), tm.add(a, b))
+        case ("page" | "pages"), [Term() as a]:
+            return tm.div(a, tm.PAGE)
+        case ("address_of" | "bytes_of"), [Term() as a]:
+            return tm.scale(a, tm.PAGE)
+        case "min", [Term() as a, Term() as b]:
+            return tm.ite(tm.le(a, b), a, b)
+        case "max", [Term() as a, Term() as b]:
+            return tm.ite(tm.le(a, b), b, a)
+    raise AssertionError(f"no built-in {name}")
+
+
+def _overlap(a: Range, b: Range) -> Term:
+    """They share a byte; an empty range shares none."""
+    return tm.and_(
+        tm.lt(a.low, b.high), tm.lt(b.low, a.high), tm.not_(a.is_empty()), tm.not_(b.is_empty())
+    )
+
+
+
