@@ -191,7 +191,12 @@ def _writer(u: Update) -> _Writer:
     own = code.name(place)
     points = code.points(place, tm.and_(inner, tm.eq(u.value, tm.default(u.value.type))))
     key = code.key(u.args[:-1])
-    cells = f"lambda more: [({own}, {code.expr(inner)}, {code.expr(u.value)}) for {own} in sorted({{*{points}, *more}})]"
+    # The elements are bound as defaults: the cells are computed when the loop over the elements has ended.
+    bound = "".join(f", {code.name(b)}={code.name(b)}" for b in elements)
+    cells = (
+        f"lambda more{bound}: "
+        f"[({own}, {code.expr(inner)}, {code.expr(u.value)}) for {own} in sorted({{*{points}, *more}})]"
+    )
     body = f"[({key}, {cells}){loops}]" if loops else f"[({key}, {cells})]"
     return _Writer(u, build("\n".join(["def f(S, T, e):", *code.prelude(), f"    return {body}", ""])))
 

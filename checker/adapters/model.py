@@ -1,0 +1,159 @@
+"""The reference model, or a class derived from it, as an implementation to be driven.
+
+An operation of the contract is one method here, and each calls the member of the model that the kernel's callers would call.
+What the caller of the kernel chooses but the contract leaves out (a name's letters, the koid) is fixed.
+
+Not here: what the contract sees of the model afterwards; that is `observation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer
+from vmaspace.checker.adapters.observation import Observer
+from vmaspace.checker.adapters.world import World
+from vmaspace.checker.logic.contract import Contract
+from vmaspace.checker.logic.state import State
+from vmaspace.model.dispatcher import VmAddressRegionDispatcher
+from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt
+from vmaspace.model.status import AssertionViolation
+from vmaspace.model.system import System
+from vmaspace.model.vdso import VdsoImage
+from vmaspace.model.vmo import VmoKind
+
+# A name longer than this is cut like one of this length: it need not be made.
+LONGEST_NAME = 64
+NULL_OBJECT = "NULL"
+
+Called = tuple[Any, Any]  # a status and an object, as the model's factories answer
+
+
+class ModelAdapter:
+    """Drives `system_class`, which is `model.System` or derived from it."""
+
+    def __init__(self, contract: Contract, system_class: type[System] = System) -> None:
+        self.contract = contract
+        self.system_class = system_class
+        self.methods: dict[str, Callable[..., Called]] = {
+            name: getattr(self, f"_{name}") for name in contract.operations if hasattr(self, f"_{name}")
+        }
+        missing = contract.operations.keys() - self.methods.keys()
+        if missing:
+            raise ValueError(f"the model adapter does not know the operation {min(missing)!r}")
+        # The contract numbers the members of an enumeration on its own: they are matched by name.
+        self.types = [AspaceType[name.upper()] for name in contract.enums["Type"]]
+        self.shares = [ShareOpt[name.upper()] for name in contract.enums["ShareOpt"]]
+        self.results = {
+            o.name: (o.results[0], self._sort(o.name)) for o in contract.operations.values() if o.results
+        }
+
+    @property
+    def subject(self) -> str:
+        return f"{self.system_class.__module__}:{self.system_class.__qualname__}"
+
+    def _sort(self, operation: str) -> str:
+        op = self.contract.operations[operation]
+        return next(c.symbol.type.name for c in op.success.choices if c.name == op.results[0])
+
+    # --- the three members -----------------------------------------------------------------------------------------
+
+    def start(self, world: World) -> None:
+        self.world = world
+        self.system = self.system_class(
+            world.arch,
+            seed=world.seed,
+            switches=world.switches,
+            aslr_disabled=world.aslr_disabled,
+            vdso=VdsoImage(world.vdso_code_start, world.vdso_code_size),
+        )
+        self.vmos = [
+            self.system.vmo_class(
+                self.system, o.size, VmoKind[o.kind.upper()], is_vdso=o.is_vdso, pinned=o.pinned
+            )
+            for o in world.vmos
+        ]
+        self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
+
+    def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
+        heap = self.system.heap
+        heap.fail_next(fails_at)
+        try:
+            status, made = self.methods[op](**args)
+        except AssertionViolation as violation:
+            return Answer(ASSERTION, str(violation))
+        except Exception as error:  # whatever a faulty implementation raises is its answer
+            return Answer(CRASH, f"{type(error).__name__}: {error}")
+        finally:
+            heap.fail_next(0)
+        results: dict[str, int] = {}
+        if made is not None and op in self.results:
+            name, sort = self.results[op]
+            observer = self.observer
+            results[name] = observer.aspace_id(made) if sort == "Aspace" else observer.region_id(made)
+        return Answer(status_name(status), None, results)
+
+    def observe(self) -> State:
+        return self.observer.observe()
+
+    # --- the operations --------------------------------------------------------------------------------------------
+
+    def _create(self, base: int, size: int, type: int, share: int) -> Called:
+        made = self.system.create_aspace(base, size, self.types[type], "", self.shares[share])
+        return (NULL_OBJECT, None) if made is None else (0, made)
+
+    def _create_unified(self, shared: int, restricted: int) -> Called:
+        aspaces = self.observer.aspaces
+        made = self.system.create_unified_aspace(aspaces[shared], aspaces[restricted], "")
+        return (NULL_OBJECT, None) if made is None else (0, made)
+
+    def _destroy(self, a: int) -> Called:
+        return self.observer.aspaces[a].destroy(), None
+
+    def _release(self, a: int) -> Called:
+        self.observer.aspaces[a].release()
+        return 0, None
+
+    def _rename(self, a: int, is_null: int, length: int) -> Called:
+        self.observer.aspaces[a].rename(None if is_null else "n" * min(length, LONGEST_NAME))
+        return 0, None
+
+    def _allocate(self, v: int, offset: int, size: int, align_pow2: int, flags: int) -> Called:
+        return self._region(v).create_sub_vmar(offset, size, align_pow2, flags)  # type: ignore[no-any-return]
+
+    def _map(
+        self, v: int, offset: int, size: int, align_pow2: int, flags: int, vmo: int, vmo_offset: int, perms: int
+    ) -> Called:
+        return self._region(v).create_vm_mapping(  # type: ignore[no-any-return]
+            offset, size, align_pow2, flags, self.vmos[vmo], vmo_offset, perms
+        )
+
+    def _unmap(self, v: int, base: int, size: int, op_children: int) -> Called:
+        return self._region(v).unmap(base, size, bool(op_children)), None
+
+    def _protect(self, v: int, base: int, size: int, perms: int, has_cache_bits: int, op_children: int) -> Called:
+        mmu_flags = perms | (int(MmuFlag.UNCACHED) if has_cache_bits else 0)
+        return self._region(v).protect(base, size, mmu_flags, bool(op_children)), None
+
+    def _destroy_vmar(self, v: int) -> Called:
+        dispatcher = VmAddressRegionDispatcher(self._region(v))
+        status = dispatcher.destroy()
+        dispatcher.on_zero_handles()  # it held a reference to the address space
+        return status, None
+
+    def _destroy_mapping(self, m: int) -> Called:
+        return self._region(m).destroy(), None
+
+    def _region(self, r: int) -> Any:
+        return self.observer.regions[r]
+
+
+def status_name(status: Any) -> str:
+    """The contract's name of a status; factories of address spaces answer without one."""
+    if isinstance(status, str):
+        return status
+    name = getattr(status, "name", None)
+    if name is None:
+        return "OK" if status == 0 else f"status {status!r}"
+    return str(name).removeprefix("ZX_ERR_").removeprefix("ZX_")

@@ -1,0 +1,212 @@
+"""Arguments worth trying: from the types of parameters and the part they play, with edges taken from the state.
+
+A good call is one that gets far through the clauses, or stops at one it was aimed at; most random calls stop at the first.
+Elements that a clause about them alone refuses are taken seldom, ranges touch and overlap what is there, and a few percent of
+everything is off by a page or by a byte, empty, or wraps.
+
+Operations are not named here: an operation is known by its parameters.  Names of parameters, flags and enumeration members
+only steer; whatever they are, any call that the contract lets a caller make can come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vmaspace.checker.engines.fuzz.dice import Dice
+from vmaspace.checker.engines.fuzz.places import WORD, Places
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.code import Evaluator, evaluator
+from vmaspace.checker.logic.contract import Contract, Operation
+from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
+from vmaspace.checker.logic.state import State
+from vmaspace.checker.logic.terms import Term
+
+TRIES = 5  # calls that are made up before a step is given up, because the kernel would stop over each
+STOPS_PERCENT = 4  # of the calls over which the kernel would stop, how many are made
+LAME_PERCENT = 8  # how often an element is taken that a clause about it alone refuses
+
+# How often a flag is asked for; others are asked for seldom.
+LIKELY = {
+    "specific": 45, "specific_overwrite": 35, "can_map_specific": 70, "can_map_read": 80, "can_map_write": 70,
+    "can_map_execute": 60, "compact": 15, "offset_is_upper_limit": 15, "debug_dynamic_kernel_mapping": 12,
+    "user_access": 60, "read": 80, "write": 50, "execute": 35,
+}  # fmt: skip
+# How often a member of an enumeration is asked for, in parts; others count as one part.
+USUAL = {"user": 8, "guest_physical": 2, "none": 3, "restricted": 3, "shared": 3}
+UNUSUAL = 8
+
+
+@dataclass(slots=True)
+class _Element:
+    """A parameter of a sort: which elements a caller may pass, and which clauses refuse one for itself alone."""
+
+    param: Term
+    fits: Evaluator
+    stops: list[Evaluator] = field(default_factory=list)
+    refuses: list[Evaluator] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Flags:
+    """A flags parameter: the bits that the first clauses let pass, each with how often it is asked for."""
+
+    param: Term
+    bits: list[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How the arguments of one operation are made up."""
+
+    operation: Operation
+    elements: list[_Element]
+    flags: list[_Flags]
+    others: list[Term]
+    has_range: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to make, with the outcomes that the contract allows for it."""
+
+    env: Env
+    allowed: list[CompiledOutcome]
+
+
+class Arguments:
+    """Makes up calls for the operations of one contract."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self.contract = interpreter.contract
+        self.places = Places(self.contract)
+        self.plans = {op.name: _plan(self.contract, op) for op in self.contract.operations.values()}
+
+    def call(self, op: str, state: State, dice: Dice) -> Call | None:
+        """A call of `op` that a caller may make in `state`; None if there is none at hand."""
+        plan = self.plans[op]
+        for _ in range(TRIES):
+            env = self.arguments(plan, state, dice)
+            if env is None or not self.interpreter.enabled(op, state, env):
+                return None
+            allowed = self.interpreter.allowed(op, state, env)
+            if allowed[-1].outcome.kind != "asserts" or dice.chance(STOPS_PERCENT):
+                return Call(env, allowed)
+        return None
+
+    def arguments(self, plan: _Plan, state: State, dice: Dice) -> Env | None:
+        env: Env = {}
+        for e in plan.elements:
+            element = choose(e, state, dice)
+            if element is None:
+                return None
+            env[e.param.name] = element
+        for f in plan.flags:
+            env[f.param.name] = sum(1 << bit for bit, percent in f.bits if dice.chance(percent))
+        region = next((e.param.name for e in plan.elements if e.param.type.name == "Region"), None)
+        if region is not None:
+            self.places.restrain(plan.operation, env, env[region], state, dice)
+        for param in plan.others:
+            if param.name not in env:
+                env[param.name] = self.other(param, plan.operation, state, dice)
+        if plan.has_range:
+            if region is not None:
+                self.places.below(plan.operation, env, env[region], state, dice)
+            else:
+                self.places.anywhere(env, state, dice)
+        self.places.content(plan.operation, env, state, dice)
+        return env
+
+    def other(self, param: Term, op: Operation, state: State, dice: Dice) -> int:
+        match param.type.kind:
+            case "bool":
+                return dice.below(2)
+            case "enum":
+                members = self.contract.enums[param.type.name]
+                parts = [i for i, m in enumerate(members) for _ in range(USUAL.get(m, 1))]
+                return dice.pick(parts)
+            case "int":
+                low, high = op.bounds.get(param.name, (0, 63))
+                return self.exponent(low, high, dice)
+            case _:
+                return self.amount(dice)
+
+    @staticmethod
+    def exponent(low: int, high: int, dice: Dice) -> int:
+        if dice.chance(70):
+            return low
+        if dice.chance(60):
+            return min(high, max(low, dice.pick((1, 12, 13, 14, 16, 21))))
+        return low + dice.below(high - low + 1)
+
+    @staticmethod
+    def amount(dice: Dice) -> int:
+        """A number of bytes of which nothing is known."""
+        if dice.chance(60):
+            return dice.below(64)
+        if dice.chance(60):
+            return dice.below(64) * tm.PAGE
+        return dice.pick((tm.PAGE - 1, tm.PAGE + 1, WORD - 1, WORD - tm.PAGE, dice.word()))
+
+
+def choose(e: _Element, state: State, dice: Dice) -> int | None:
+    """An element to pass; one that no clause refuses for itself, mostly."""
+    name, fits = e.param.name, e.fits
+    there = [i for i in state.domains[e.param.type.name] if fits(state, state, {name: i})]
+    if not there:
+        return None
+    good: list[int] = []
+    lame: list[int] = []
+    for i in there:
+        env = {name: i}
+        if any(stops(state, state, env) for stops in e.stops):
+            continue
+        is_lame = any(refuses(state, state, env) for refuses in e.refuses)
+        (lame if is_lame else good).append(i)
+    if good and not (lame and dice.chance(LAME_PERCENT)):
+        return dice.late(good)
+    return dice.pick(lame or there)
+
+
+# --- reading an operation ------------------------------------------------------------------------------------------
+
+
+def _plan(contract: Contract, op: Operation) -> _Plan:
+    elements = [_element(op, p) for p in op.params if p.type.kind == "sort"]
+    flags = [_flags(contract, op, p) for p in op.params if p.type.kind == "flags"]
+    others = [p for p in op.params if p.type.kind not in ("sort", "flags")]
+    names = {p.name for p in others}
+    return _Plan(op, elements, flags, others, "size" in names and bool(names & {"base", "offset"}))
+
+
+def _element(op: Operation, p: Term) -> _Element:
+    own = frozenset((p,))
+    about = [c for c in (*tm.conjuncts(op.domain), *tm.conjuncts(op.requires)) if c.symbols == own]
+    found = _Element(p, evaluator(tm.and_(*about)))
+    for o in op.outcomes:
+        if o.condition.symbols == own and o.kind in ("fails", "asserts"):
+            (found.stops if o.kind == "asserts" else found.refuses).append(evaluator(o.condition))
+    return found
+
+
+def _flags(contract: Contract, op: Operation, p: Term) -> _Flags:
+    members = contract.flags[p.type.name]
+    taken = _taken(op, p)
+    bits = []
+    for name, bit in members.items():
+        usual = LIKELY.get(name, UNUSUAL)
+        bits.append((bit, usual if taken >> bit & 1 else 1))
+    return _Flags(p, bits)
+
+
+def _taken(op: Operation, p: Term) -> int:
+    """The flags that a clause `unless flags <= {...}` lets pass; all of them if there is no such clause."""
+    for o in op.outcomes:
+        for t in tm.walk(o.condition):
+            if t.op == "bitdiff" and t.args[0] is p and t.args[1].op == "const" and o.condition.symbols == {p}:
+                return t.args[1].value
+    return -1
+
+
+Generator = Callable[[Env, State, Dice], None]
