@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from vmaspace.checker.engines.conformance import (
@@ -142,6 +143,11 @@ def _carry_out(environment: Environment, operation: Operation, step: Step) -> An
         raise Mismatch(
             "the model asserts", _expected_status(step), f"assertion violation: {violation}"
         ) from None
+    except (BadStep, Unsupported, NotBound):
+        raise
+    except Exception as error:
+        # Somebody's own model is broken: that is an answer too, and the other cases go on.
+        raise Mismatch("the model raised", _expected_status(step), _describe(error)) from None
     if step.bind is not None:
         if answer.is_refused or not answer.bound:
             environment.refuse(step.bind)
@@ -151,5 +157,12 @@ def _carry_out(environment: Environment, operation: Operation, step: Step) -> An
     return answer
 
 
+def _describe(error: Exception) -> str:
+    """An exception of the model, with the place where it was raised."""
+    frames = extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _expected_status(step: Step) -> str:
-    return str(step.expect.get("status", "no assertion violation"))
+    return str(step.expect.get("status", "an answer"))
