@@ -21,10 +21,15 @@ from vmaspace.model.dispatcher import (
 )
 from vmaspace.model.flags import ZX_VM_ALIGN_BASE, MmuFlag, Right, VmarFlag, VmOption
 from vmaspace.model.mapping import VmMapping
+from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
 from vmaspace.model.vmar import VmAddressRegion
 from vmaspace.model.vmo import Vmo
 
+# The engine knows the model through this module and the operations only.
+__all__ = ["STATUS_NAMES", "AssertionViolation", "Bound", "Environment", "NotBound", "System", "make_system"]
+
+STATUS_NAMES: Final = frozenset(status.name for status in Status)
 # Constants that a case may name, of parts that can not be replayed yet.
 _LATER_CONSTANTS: Final = frozenset({"FIRST_USER_ASID", "MAX_USER_ASID_8", "MAX_USER_ASID_16", "HIGH"})
 _MMU_WORDS: Final = {
@@ -34,6 +39,11 @@ _MMU_WORDS: Final = {
     "USER": MmuFlag.PERM_USER,
 }
 T = TypeVar("T")
+
+
+def make_system(arch: str) -> System:
+    """The reference model of a machine of this architecture."""
+    return System(arch)
 
 
 class NotBound(Exception):

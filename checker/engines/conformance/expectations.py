@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vmaspace.checker.engines.conformance.decoding import evaluate
-from vmaspace.checker.engines.conformance.environment import Environment
+from vmaspace.checker.engines.conformance.environment import STATUS_NAMES, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import Answer, Operation
-from vmaspace.model.status import Status
 
-_STATUSES: Final = frozenset(status.name for status in Status)
 # What is known about a machine that a case may make a status depend on.
 _MACHINE: Final = {"XOM_SUPPORTED": "false"}
 
@@ -51,8 +49,8 @@ def _compare_status(name: str, expected: Any, params: dict[str, Any], answer: An
     if not isinstance(statuses, list):
         raise BadStep("status_in is a list of statuses")
     for status in statuses:
-        if not isinstance(status, str) or status not in _STATUSES:
-            raise BadStep(f"unknown status {status!r}", nearest(str(status), list(_STATUSES)))
+        if not isinstance(status, str) or status not in STATUS_NAMES:
+            raise BadStep(f"unknown status {status!r}", nearest(str(status), list(STATUS_NAMES)))
     if answer.status not in statuses:
         raise Mismatch("another status", " or ".join(statuses), answer.status)
 

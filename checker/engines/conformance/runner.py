@@ -20,13 +20,17 @@ from vmaspace.checker.engines.conformance import (
 )
 from vmaspace.checker.engines.conformance.cases import ARCHES, Case, Step, load_cases
 from vmaspace.checker.engines.conformance.decoding import decode, parse_arguments
-from vmaspace.checker.engines.conformance.environment import Environment, NotBound
+from vmaspace.checker.engines.conformance.environment import (
+    AssertionViolation,
+    Environment,
+    NotBound,
+    System,
+    make_system,
+)
 from vmaspace.checker.engines.conformance.error import BadStep, ConformanceError, Unsupported
 from vmaspace.checker.engines.conformance.expectations import Mismatch, compare
 from vmaspace.checker.engines.conformance.results import CaseResult, Outcome, Report
 from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, Operation
-from vmaspace.model.status import AssertionViolation
-from vmaspace.model.system import System
 
 # Importing these modules is what registers their operations.
 OPERATION_MODULES = (
@@ -36,11 +40,6 @@ OPERATION_MODULES = (
     region_operations,
     structure_operations,
 )
-
-
-def make_system(arch: str) -> System:
-    """The reference model of a machine of this architecture."""
-    return System(arch)
 
 
 def run_file(path: Path, system_factory: Callable[[str], System] = make_system) -> Report:
