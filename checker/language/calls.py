@@ -33,10 +33,10 @@ class Calls:
         e.ref = d  # type: ignore[assignment]
         match d:
             case ast.VarDecl():
-                self.arguments(e, [f"argument {i}" for i in range(1, len(d.params) + 1)], d.params, scope)
+                self.arguments(e, [], d.params, scope)
                 return d.type or ERROR
             case ast.GivenDecl() | ast.DefDecl():
-                names = [f"`{b.name}`" for b in d.params]
+                names = [b.name for b in d.params]
                 self.arguments(e, names, [b.type or ERROR for b in d.params], scope)
                 return d.type or ERROR
         raise AssertionError(e.name)
@@ -44,21 +44,23 @@ class Calls:
     def arguments(
         self, e: ast.Call | ast.Apply, names: Sequence[str], types: Sequence[Type], scope: Scope
     ) -> None:
+        """Check the arguments against the types of the parameters, which may have `names`."""
         if len(e.args) != len(types):
-            wanted = ", ".join(str(t) for t in types)
-            many = "argument" if len(types) == 1 else "arguments"
+            labels = [f"{n}: " for n in names] or [""] * len(types)
+            wanted = ", ".join(f"{label}{t}" for label, t in zip(labels, types, strict=True))
             self.problems.add(
-                codes.WRONG_ARITY, f"`{e.name}` takes {len(types) or 'no'} {many}", e.span,
-                expected=f"{e.name}({wanted})", found=f"{len(e.args)} argument{'s' * (len(e.args) != 1)}",
+                codes.WRONG_ARITY, f"`{e.name}` takes {number_of(types)}", e.span, expected=f"{e.name}({wanted})",
+                found=number_of(e.args),
             )  # fmt: skip
             return
-        for argument, name, t in zip(e.args, names, types, strict=True):
-            self.expressions.check(argument, scope, t, f"{name} of `{e.name}`")
+        roles = [f"`{n}`" for n in names] or [f"argument {i}" for i in range(1, len(types) + 1)]
+        for argument, role, t in zip(e.args, roles, types, strict=True):
+            self.expressions.check(argument, scope, t, f"{role} of `{e.name}`")
 
     def builtin(self, e: ast.Call, signature: Signature, scope: Scope, expected: Type | None) -> Type:
         e.ref = ast.Builtin(e.name)
         if len(e.args) != len(signature.params):
-            self.arguments(e, (), [alternatives[0] for alternatives in signature.params], scope)
+            self.arguments(e, [], [alternatives[0] for alternatives in signature.params], scope)
             return signature.result or ERROR
         if e.name in ("min", "max"):
             joint = self.expressions.pair(
@@ -90,3 +92,7 @@ class Calls:
             found=in_words(found),
         )
         return ERROR
+
+
+def number_of(arguments: Sequence[object]) -> str:
+    return f"{len(arguments) or 'no'} argument{'s' * (len(arguments) != 1)}"

@@ -99,7 +99,7 @@ class Declarations:
                 self.expressions.check(d.value, Scope(), d.type or ERROR, f"the value of `{d.name}`")
                 self.no_state(d.value, f"the const `{d.name}`")
         elif d.body is not None:
-            scope = Scope().with_names(d.params, self.problems)
+            scope = Scope(place="definition").with_names(d.params, self.problems)
             d.type = self.expressions.infer_final(d.body, scope, f"the body of `{d.name}`")
 
     def given(self, d: ast.GivenDecl) -> None:

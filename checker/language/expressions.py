@@ -37,6 +37,12 @@ from vmaspace.checker.language.types import (
 from vmaspace.checker.language.units import rule_for
 
 _LITERALS: dict[type[ast.Expr], Type] = {ast.Number: NUMBER, ast.Bool: BOOL, ast.Null: NULL}
+_OLD_HINTS = {
+    "property": "an invariant speaks of one state: write a `step` property to compare two",
+    "operation": "operations read the state before them anyway",
+    "definition": "apply it outside: `old(f(x))`",
+    "old": "there is only one earlier state: one `old` is enough",
+}
 
 
 class Expressions:
@@ -113,10 +119,9 @@ class Expressions:
         if not scope.two_states:
             self.problems.add(
                 codes.OLD_OUTSIDE, "`old` has no meaning here", e.span,
-                expected="`old` in a `step` or `after` property, and not inside another `old`",
-                hint="an invariant speaks of one state; right sides of assignments read the state before anyway",
+                expected="`old` in a `step` or `after` property", hint=_OLD_HINTS[scope.place],
             )  # fmt: skip
-        return self.infer(e.operand, replace(scope, two_states=False), expected)
+        return self.infer(e.operand, replace(scope, two_states=False, place="old"), expected)
 
     def quantifier(self, e: ast.Quantifier, scope: Scope) -> Type:
         for b in e.binders:

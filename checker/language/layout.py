@@ -21,6 +21,7 @@ from vmaspace.checker.language.scanner import RESERVED, Item, Word, word
 # First words of a line that carries the line above on.
 _CONTINUING = frozenset({"OPERATOR", "STRING", "in", "-", "then", "where", "->"})
 MAX_BLOCKS = 20
+MAX_STACK = 1000  # of the parser; the tree's own limit, in `nesting.py`, is the one that people meet
 
 
 class SyntaxProblem(Exception):
@@ -44,6 +45,8 @@ class LayoutLexer(Lexer):
         assert isinstance(item, Item)
         states, stack = parser_state.parse_conf.states, parser_state.state_stack
         for w in self.words(item, states, stack):
+            if len(stack) > MAX_STACK:
+                raise SyntaxProblem(_too_deep(w))
             item.stack = stack.copy()
             yield w
         item.stack = stack.copy()
@@ -103,7 +106,7 @@ class _Lines:
         if w.column > self.levels[-1]:
             self.levels.append(w.column)
             if len(self.levels) > MAX_BLOCKS:
-                raise SyntaxProblem(Diagnostic(codes.TOO_DEEP, "blocks are nested too deeply", w.span))
+                raise SyntaxProblem(_too_deep(w))
             yield mark("_INDENT", w, before=True)
             return
         levels = list(self.levels)
@@ -128,6 +131,11 @@ def _between(w: Word, levels: list[int]) -> Diagnostic:
         expected=f"{' or '.join(blanks)} blanks before it, as in a block above",
         found=f"{w.span.column - 1}",
     )
+
+
+def _too_deep(w: Word) -> Diagnostic:
+    hint = "give a part of it a name with `def` or `effect`"
+    return Diagnostic(codes.TOO_DEEP, "the text is nested too deeply", w.span, hint=hint)
 
 
 def mark(kind: str, near: Word, before: bool = False) -> Word:

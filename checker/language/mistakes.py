@@ -99,7 +99,7 @@ ADVICE: tuple[tuple[Test, str], ...] = (
     ),
     (
         lambda s: s.here == "-" and s.wants_expression,
-        "there are no negative numbers: subtract from 0",
+        "numbers have no sign: write `0 - n`",
     ),
     (
         lambda s: s.here == "^",
@@ -118,8 +118,8 @@ ADVICE: tuple[tuple[Test, str], ...] = (
         "`exists` and `count` have no `:` of their own: what holds stands after `where`",
     ),
     (
-        lambda s: s.here == "(" and s.fits <= {"COLON", "COMMA", "WHERE", "IN"},
-        "conditions stand after `where`: `for r: Region where is_alive(r), …`",
+        lambda s: s.here == "(" and "WHERE" in s.fits,
+        "conditions stand after `where`: `r: Region where is_alive(r), …`",
     ),
     (
         lambda s: s.here == "unless" and s.is_inside("may"),
@@ -188,6 +188,10 @@ ADVICE: tuple[tuple[Test, str], ...] = (
     (
         lambda s: s.kind == "$END" and {"COLON", "OPERATOR"} <= s.fits,
         "`for x: Sort where …` needs `:` and what it says of each element",
+    ),
+    (
+        lambda s: {"OPERATOR", "COLON"} <= s.fits and s.here[:1].isalnum(),
+        "a `:` or an operator is missing before it",
     ),
     (
         lambda s: "OPERATOR" in s.fits and (s.here[:1].isalnum() or s.here in ("(", "{", "[")),

@@ -238,6 +238,7 @@ class Scope:
     """The local names of a place, and what may be said there."""
 
     names: Mapping[str, Local] = field(default_factory=dict)
+    place: str = "operation"  # or "property", "definition", "old": what the text belongs to
     two_states: bool = False  # `old` has a meaning
     answered: bool = False  # `status` has a meaning
     for_all: bool = False  # inside a statement `for`

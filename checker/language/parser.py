@@ -43,7 +43,8 @@ def parse_item(item: Item, problems: list[Diagnostic]) -> list[Declaration]:
     try:
         found: Any = grammar().parse(text, start=f"{item.keyword}_item")
     except UnexpectedToken as error:
-        problems.append(explain(error, item, spellings()))
+        if not (item.cut and error.token.type == "$END"):  # its rest stands in column 1, which is reported
+            problems.append(explain(error, item, spellings()))
         return []
     except SyntaxProblem as error:
         problems.append(error.diagnostic)

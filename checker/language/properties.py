@@ -25,7 +25,9 @@ class Properties:
     def check(self) -> None:
         for p in self.catalogue.properties.values():
             self.check_header(p)
-            scope = Scope(two_states=p.kind in ("step", "after"), answered=p.kind == "after")
+            scope = Scope(
+                place="property", two_states=p.kind in ("step", "after"), answered=p.kind == "after"
+            )
             if p.kind == "after":
                 self.bind_operation(p)
                 scope = scope.with_names([*p.params, *p.results], self.problems)
@@ -36,7 +38,7 @@ class Properties:
         if not (p.sentence or "").strip():
             self.problems.add(
                 codes.NO_SENTENCE, f"`{p.name}` does not say what it protects", p.span,
-                expected="a sentence in quotes after the name", hint=f'{p.kind} {p.name} "In every state, …"',
+                expected="a sentence in quotes after the name", hint=f'write `{p.kind} {p.name} "…"`',
             )  # fmt: skip
         if p.kind != "reach" and not p.supporting and not (p.source or "").strip():
             self.problems.add(

@@ -83,6 +83,7 @@ class Item:
     words: list[Word] = field(default_factory=list)
     broken: bool = False
     junk: bool = False
+    cut: bool = False  # what stands below it in column 1 probably belongs to it
     stack: list[Any] = field(default_factory=list)  # the parser's states before the word that it takes next
 
     @property
@@ -136,18 +137,20 @@ class Scanner:
 
     def report_junk(self, w: Word, previous: Item) -> None:
         text = str(w.value)
+        words: str | None = ", ".join(sorted(ITEM_WORDS))
         meant = FOREIGN_ITEMS.get(text) or nearest(text, ITEM_WORDS)
         if meant is not None:
-            hint = f"did you mean `{meant}`?"
+            words, hint = None, f"did you mean `{meant}`?"
         elif previous.junk:
             return  # one report for a run of such lines
         elif text in FOREIGN_OPERATORS:
             hint = FOREIGN_OPERATORS[text][1]
         elif previous.words:
+            previous.cut = True
+            words = None
             hint = f"if the line belongs to the `{previous.keyword}` above, indent it"
         else:
             hint = "comments start with `//`"
-        words = None if meant is not None else ", ".join(sorted(ITEM_WORDS))
         message = f"{shown(w)} does not start an item"
         self.problems.append(Diagnostic(codes.NO_ITEM, message, w.span, expected=words, hint=hint))
 
@@ -221,13 +224,13 @@ class Scanner:
             self.item.words.append(w)
 
     def take_tab(self, w: Word) -> None:
-        self.item.broken = True
         self.tabs += 1
         if self.tabs == 1:
             self.report(
                 codes.TAB, "tabs are not allowed, since nobody knows how wide they are", w,
                 hint="indent with two spaces; this file may have more tabs below",
             )  # fmt: skip
+        self.item.broken = True
 
     def take_wrong(self, w: Word) -> None:
         if w.value == '"':

@@ -65,8 +65,7 @@ class Statements:
         target.ref = d
         target.type = d.type
         if isinstance(target, ast.Call):
-            names = [f"argument {i}" for i in range(1, len(d.params) + 1)]
-            self.expressions.calls.arguments(target, names, d.params, scope)
+            self.expressions.calls.arguments(target, [], d.params, scope)
         elif d.params:
             types = ", ".join(d.param_names)
             self.problems.add(
@@ -108,7 +107,7 @@ class Statements:
                 )  # fmt: skip
             return
         s.ref = d
-        names, types = [f"`{b.name}`" for b in d.params], [b.type or ERROR for b in d.params]
+        names, types = [b.name for b in d.params], [b.type or ERROR for b in d.params]
         self.expressions.calls.arguments(s, names, types, scope)
         if scope.for_all and self.chooses(d):
             self.choice_in_for(s, f"`{s.name}` creates or chooses something")
