@@ -225,7 +225,7 @@ class Expressions:
 
 
 _CONVERSIONS = {
-    ("address", "bytes"): "the distance of two addresses is `a - b`; the distance from 0 is `a - 0`",
+    ("address", "bytes"): "the distance of two addresses is `a - b`",
     ("bytes", "address"): "an address and a size make an address: `a + n`; counted from 0 it is `0 + n`",
     ("address", "page"): "`page(a)` is the page that holds address a",
     ("page", "address"): "`address_of(p)` is the first address of page p",

@@ -126,9 +126,10 @@ class Operators:
             return ERROR
         if e.op == "-" and {left.kind, right.kind} <= {"flags", "emptyset"}:
             return self.flag_difference(e, left, right)
-        if e.op in ("/", "mod"):
+        found = self.apply_units(e, left, right, expected)
+        if e.op in ("/", "mod") and found != ERROR:
             self.check_divisor(e)
-        return self.apply_units(e, left, right, expected)
+        return found
 
     def flag_difference(self, e: ast.Binary, left: Type, right: Type) -> Type:
         joint = join(left, right)

@@ -112,5 +112,5 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     folded = {k.casefold(): k for k in candidates}
     if name.casefold() in folded:
         return folded[name.casefold()]
-    found = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(name, candidates, n=1, cutoff=0.65)
     return found[0] if found else None
