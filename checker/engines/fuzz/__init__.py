@@ -7,3 +7,8 @@ Start reading at: `judge` (one step against the contract), then `machine` (the r
 To use it on a model of your own: `TestMine = state_machine(system_class=MySystem).TestCase` in a pytest file.
 Tests: `tests/engines/fuzz/`; its planted faults are in `faults.py` there.
 """
+
+from vmaspace.checker.engines.fuzz.machine import state_machine
+from vmaspace.checker.engines.fuzz.run import FuzzResult, fuzz
+
+__all__ = ["FuzzResult", "fuzz", "state_machine"]

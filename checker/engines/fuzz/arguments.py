@@ -10,21 +10,25 @@ only steer; whatever they are, any call that the contract lets a caller make can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from vmaspace.checker.engines.fuzz.dice import Dice
 from vmaspace.checker.engines.fuzz.places import WORD, Places
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import Evaluator, evaluator
-from vmaspace.checker.logic.contract import Contract, Operation
+from vmaspace.checker.logic.contract import Contract, Operation, Outcome
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
 from vmaspace.checker.logic.state import State
 from vmaspace.checker.logic.terms import Term
 
 TRIES = 5  # calls that are made up before a step is given up, because the kernel would stop over each
-STOPS_PERCENT = 4  # of the calls over which the kernel would stop, how many are made
-LAME_PERCENT = 8  # how often an element is taken that a clause about it alone refuses
+KEPT_STOPS_PERCENT = 60  # of the calls over which the kernel stops for the elements that were chosen, how many are made
+KEPT_SLIPS_PERCENT = 10  # of the calls over which it stops for something else
+STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
+LAME_PERCENT = 16  # below this: an element that a clause about it alone refuses
+DESPERATE_PERCENT = 30  # below this: the same, where there is no other
+PREFERRED_PERCENT = 85
 
 # How often a flag is asked for; others are asked for seldom.
 LIKELY = {
@@ -63,7 +67,9 @@ class _Plan:
     elements: list[_Element]
     flags: list[_Flags]
     others: list[Term]
+    refused: dict[str, int]  # of a truth value: the one that a clause refuses for itself alone
     has_range: bool
+    is_about_old: bool  # the range is of addresses, so of what is there; an offset is for something new
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Call:
 
     env: Env
     allowed: list[CompiledOutcome]
+    may_run_out: bool = True
 
 
 class Arguments:
@@ -91,14 +98,22 @@ class Arguments:
             if env is None or not self.interpreter.enabled(op, state, env):
                 return None
             allowed = self.interpreter.allowed(op, state, env)
-            if allowed[-1].outcome.kind != "asserts" or dice.chance(STOPS_PERCENT):
-                return Call(env, allowed)
+            deciding = allowed[-1].outcome
+            if deciding.kind != "asserts" or dice.chance(self.kept_percent(deciding)):
+                return Call(env, allowed, self.places.may_run_out(env, state))
         return None
+
+    @staticmethod
+    def kept_percent(stop: Outcome) -> int:
+        """How many of the calls are made over which the kernel stops: those seldom that come up of themselves."""
+        is_aimed = all(p.type.kind == "sort" for p in stop.condition.symbols)
+        return KEPT_STOPS_PERCENT if is_aimed else KEPT_SLIPS_PERCENT
 
     def arguments(self, plan: _Plan, state: State, dice: Dice) -> Env | None:
         env: Env = {}
         for e in plan.elements:
-            element = choose(e, state, dice)
+            preferred = self.places.inhabited(state) if plan.has_range and e.param.type.name == "Region" else None
+            element = choose(e, state, dice, preferred if plan.is_about_old else None)
             if element is None:
                 return None
             env[e.param.name] = element
@@ -121,6 +136,9 @@ class Arguments:
     def other(self, param: Term, op: Operation, state: State, dice: Dice) -> int:
         match param.type.kind:
             case "bool":
+                refused = self.plans[op.name].refused.get(param.name)
+                if refused is not None and not dice.chance(LAME_PERCENT):
+                    return 1 - refused
                 return dice.below(2)
             case "enum":
                 members = self.contract.enums[param.type.name]
@@ -150,23 +168,36 @@ class Arguments:
         return dice.pick((tm.PAGE - 1, tm.PAGE + 1, WORD - 1, WORD - tm.PAGE, dice.word()))
 
 
-def choose(e: _Element, state: State, dice: Dice) -> int | None:
-    """An element to pass; one that no clause refuses for itself, mostly."""
+def choose(e: _Element, state: State, dice: Dice, preferred: Container[int] | None = None) -> int | None:
+    """An element to pass: one that no clause refuses for itself, mostly, and of those a preferred one.
+
+    None if there is none, or if there are only others and they were had enough of.
+    """
     name, fits = e.param.name, e.fits
     there = [i for i in state.domains[e.param.type.name] if fits(state, state, {name: i})]
     if not there:
         return None
-    good: list[int] = []
-    lame: list[int] = []
-    for i in there:
-        env = {name: i}
-        if any(stops(state, state, env) for stops in e.stops):
-            continue
-        is_lame = any(refuses(state, state, env) for refuses in e.refuses)
-        (lame if is_lame else good).append(i)
-    if good and not (lame and dice.chance(LAME_PERCENT)):
-        return dice.late(good)
-    return dice.pick(lame or there)
+    roll = dice.below(100)
+    if e.stops and roll < STOP_PERCENT:
+        return struck(e.stops, name, there, state, dice)
+    safe = [i for i in there if not any(stops(state, state, {name: i}) for stops in e.stops)]
+    good = [i for i in safe if not any(refuses(state, state, {name: i}) for refuses in e.refuses)]
+    if e.refuses and (roll < LAME_PERCENT or (not good and roll < DESPERATE_PERCENT)):
+        lame = struck(e.refuses, name, safe, state, dice)
+        if lame is not None:
+            return lame
+    if not good:
+        return None
+    if preferred is not None and dice.chance(PREFERRED_PERCENT):
+        good = [i for i in good if i in preferred] or good
+    return dice.late(good)
+
+
+def struck(clauses: Sequence[Evaluator], name: str, of: Sequence[int], state: State, dice: Dice) -> int | None:
+    """An element that one of the clauses, any of them, applies to."""
+    clause = dice.pick(clauses)
+    found = [i for i in of if clause(state, state, {name: i})]
+    return dice.pick(found) if found else None
 
 
 # --- reading an operation ------------------------------------------------------------------------------------------
@@ -177,7 +208,13 @@ def _plan(contract: Contract, op: Operation) -> _Plan:
     flags = [_flags(contract, op, p) for p in op.params if p.type.kind == "flags"]
     others = [p for p in op.params if p.type.kind not in ("sort", "flags")]
     names = {p.name for p in others}
-    return _Plan(op, elements, flags, others, "size" in names and bool(names & {"base", "offset"}))
+    refused = {}
+    for o in op.outcomes:
+        for p in others:
+            if o.condition.symbols == {p} and p.type.kind == "bool" and o.kind in ("fails", "asserts"):
+                refused[p.name] = int(o.condition is p)
+    has_range = "size" in names and bool(names & {"base", "offset"})
+    return _Plan(op, elements, flags, others, refused, has_range, "offset" not in names)
 
 
 def _element(op: Operation, p: Term) -> _Element:
@@ -208,5 +245,3 @@ def _taken(op: Operation, p: Term) -> int:
                 return t.args[1].value
     return -1
 
-
-Generator = Callable[[Env, State, Dice], None]

@@ -6,6 +6,8 @@ root-table slots begin.  Whatever this proposes is only a proposal; the judge kn
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vmaspace.checker.engines.fuzz.dice import Dice
 from vmaspace.checker.logic.contract import Contract, Operation
 from vmaspace.checker.logic.execute import Env
@@ -15,7 +17,13 @@ WORD = 1 << 64
 PAGE = 4096
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
 
-Span = tuple[int, int]  # [low, high)
+
+class Place(NamedTuple):
+    """Where a region lies."""
+
+    low: int
+    high: int
+    region: int
 
 
 class Places:
@@ -30,6 +38,10 @@ class Places:
         self.execute = 1 << perms["execute"] if "execute" in perms else 0
         self.types = contract.enums.get("Type", ())
         self.shares = contract.enums.get("ShareOpt", ())
+        kinds = contract.enums.get("Kind", ())
+        self.mapping = kinds.index("mapping") if "mapping" in kinds else -1
+        kinds = contract.enums.get("VmoKind", ())
+        self.physical = kinds.index("physical") if "physical" in kinds else -1
         self.is_riscv = "riscv64" in contract.enums.get("Arch", ()) and contract.enums["Arch"].index("riscv64")
 
     # --- flags that agree with the region --------------------------------------------------------------------------
@@ -54,17 +66,22 @@ class Places:
             flags &= ~(specific | limit)
         env["flags"] = flags
 
+    @staticmethod
+    def inhabited(state: State) -> set[int]:
+        """The regions that have children."""
+        return set(state.tables["parent"].values())
+
     # --- ranges below a region -------------------------------------------------------------------------------------
 
     def below(self, op: Operation, env: Env, v: int, state: State, dice: Dice) -> None:
         """A base or an offset, and a size, inside or about region `v`."""
         t = state.tables
         base = t["base"].get(v, 0)
-        whole = (base, base + t["size"].get(v, 0))
+        whole = Place(base, base + t["size"].get(v, 0), v)
         is_new = "offset" in env
         flags = env.get("flags", 0)
         over = flags & self.bit["specific_overwrite"] if is_new else True
-        low, size = self.span(v, whole, state, dice, dice.chance(75 if over else 20))
+        low, size = self.span(whole, env, state, dice, dice.chance(80 if over else 20))
         low, size = blunder(low, size, dice)
         env["size"] = size % WORD
         if not is_new:
@@ -79,56 +96,77 @@ class Places:
                 env["size"] = (1 + dice.below(4)) * PAGE
         env["offset"] = offset % WORD
 
-    def span(self, v: int, whole: Span, state: State, dice: Dice, is_over: bool) -> tuple[int, int]:
+    def span(self, whole: Place, env: Env, state: State, dice: Dice, is_over: bool) -> tuple[int, int]:
         """A low end and a size in bytes, page aligned if what is there is."""
-        if dice.chance(6):
+        if dice.chance(5):
             return self.about(whole, dice)
-        inner = self.regions_below(v, state, dice.chance(70))
+        shows = "perms" in env and "offset" not in env  # permissions for what is there: mappings alone have any
+        inner = self.regions_below(whole.region, state, dice.chance(60), shows)
         if is_over and inner:
-            return self.over(dice.late(inner), inner, dice)
-        return self.between(whole, inner, dice)
+            target = dice.late(inner)
+            low, size = self.over(target, inner, dice)
+            if shows and dice.chance(75):
+                self.moderate(env, target, whole.region, state)
+        else:
+            low, size = self.between(whole, inner, dice)
+        if dice.chance(85):  # what stands out of the region is refused before all else
+            low = max(low, whole.low)
+            size = max(PAGE, min(size, whole.high - low))
+        return low, size
 
-    @staticmethod
-    def regions_below(v: int, state: State, is_direct: bool) -> list[Span]:
+    def moderate(self, env: Env, target: Place, v: int, state: State) -> None:
+        """Ask for no more than a mapping may have; below a sub-region, for no more than it has."""
+        t = state.tables
+        allowed = t["flags"].get(target.region, 0)
+        for perm, need in self.needs:
+            if not allowed & need:
+                env["perms"] &= ~perm
+        if t["parent"].get(target.region) != v and target.region in t["prot"]:
+            env["perms"] &= t["prot"][target.region].at(target.low)
+
+    def regions_below(self, v: int, state: State, is_direct: bool, only_mappings: bool) -> list[Place]:
         """What lies below `v`, its children or everything, in address order."""
         t = state.tables
         if is_direct:
             found = [r for r, parent in t["parent"].items() if parent == v]
         else:
             found = [r for r, s in t["under"] if s == v and r != v]
+        if only_mappings:
+            found = [r for r in found if t["kind"].get(r, 0) == self.mapping]
         bases, sizes = t["base"], t["size"]
-        return sorted((bases.get(r, 0), bases.get(r, 0) + sizes.get(r, 0)) for r in found)
+        return sorted(Place(bases.get(r, 0), bases.get(r, 0) + sizes.get(r, 0), r) for r in found)
 
     @staticmethod
-    def over(target: Span, inner: list[Span], dice: Dice) -> tuple[int, int]:
+    def over(target: Place, inner: list[Place], dice: Dice) -> tuple[int, int]:
         """A range that meets, or just misses, what is there."""
-        low, high = target
+        low, high = target.low, target.high
         pages = max(1, (high - low) // PAGE)
-        start = dice.pick((low, low, low, low + PAGE, low - PAGE, high - PAGE, low + dice.below(min(pages, 64)) * PAGE))
-        match dice.below(5):
+        if dice.chance(55):  # inside, at one end or at both
+            start = dice.pick((low, low + dice.below(min(pages, 16)) * PAGE))
+            return start, dice.pick((high - start, min(high - start, (1 + dice.below(3)) * PAGE)))
+        start = dice.pick((low, low + PAGE, low - PAGE, high - PAGE, high, low - 2 * PAGE))
+        match dice.below(4):
             case 0:
-                return start, high - start if high > start else PAGE
-            case 1:
                 return start, high - low
-            case 2:
-                last = dice.pick(inner)[1]
+            case 1:
+                last = dice.pick(inner).high
                 return start, last - start if last > start else 2 * PAGE
             case _:
                 return start, (1 + dice.below(4)) * PAGE
 
     @staticmethod
-    def between(whole: Span, inner: list[Span], dice: Dice) -> tuple[int, int]:
+    def between(whole: Place, inner: list[Place], dice: Dice) -> tuple[int, int]:
         """A range in a gap, at one of its ends or all of it, or a page too large."""
         gaps = []
-        start = whole[0]
-        for low, high in inner:
-            if low > start:
-                gaps.append((start, low))
-            start = max(start, high)
-        if whole[1] > start:
-            gaps.append((start, whole[1]))
+        start = whole.low
+        for place in inner:
+            if place.low > start:
+                gaps.append((start, place.low))
+            start = max(start, place.high)
+        if whole.high > start:
+            gaps.append((start, whole.high))
         if not gaps:
-            return whole[0], PAGE
+            return whole.low, PAGE
         low, high = dice.pick(gaps)
         room = high - low
         size = (1 + dice.below(6)) * PAGE
@@ -147,9 +185,9 @@ class Places:
                 return low, size
 
     @staticmethod
-    def about(whole: Span, dice: Dice) -> tuple[int, int]:
+    def about(whole: Place, dice: Dice) -> tuple[int, int]:
         """The whole region, or something at or beyond its ends."""
-        low, high = whole
+        low, high = whole.low, whole.high
         size = high - low
         return dice.pick((
             (low, size), (low, size - PAGE), (low + PAGE, size - PAGE), (low, size + PAGE), (low - PAGE, 2 * PAGE),
@@ -174,8 +212,18 @@ class Places:
                 size = (1 + dice.below(3)) * PAGE
             case 3:
                 base = dice.below(1 << 20) * PAGE
+            case 4 if dice.chance(40):
+                base += 1 << dice.below(12)
         base, size = blunder(base, size, dice)
         env["base"], env["size"] = base % WORD, size % WORD
+
+    def may_run_out(self, env: Env, state: State) -> bool:
+        """Whether an allocation of this call may be made to fail.
+
+        Not where vDSO code is mapped: the kernel records it before the insertion that may fail and does not take the record back
+        (zircon/kernel/vm/vm_address_region.cc, CreateSubVmarInternal), of which the contract does not speak.
+        """
+        return not (state.tables["is_vdso"].get(env.get("vmo", NULL)) and env.get("perms", 0) & self.execute)
 
     # --- contents --------------------------------------------------------------------------------------------------
 
@@ -190,6 +238,8 @@ class Places:
             env["vmo_offset"] = t["vdso_code_start"].get((), 0)
             env["size"] = t["vdso_code_size"].get((), 0)
             return
+        if t["vmo_kind"].get(vmo) == self.physical and dice.chance(85):
+            env["size"] = min(env["size"], end)
         room = max(0, end - env["size"])
         offset = dice.pick((0, 0, 0, room, dice.below(8) * PAGE, end))
         if dice.chance(4):

@@ -1,0 +1,99 @@
+"""The state machine that Hypothesis drives: one rule for each operation of the contract.
+
+Each rule draws one number, which the session unfolds into a call (see `dice`): a draw for every argument would cost more than the
+call and its judgement.  So Hypothesis decides which operations are run, how often and in which mix, and shrinks runs by leaving
+steps out; making the calls themselves simple is the business of `minimise`.
+
+`state_machine` is the entrance for pytest:
+
+    from vmaspace.checker.engines.fuzz import state_machine
+    TestMine = state_machine(system_class=MySystem).TestCase
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.engines.fuzz.dice import FACES
+from vmaspace.checker.engines.fuzz.failures import Disagreement, Failure
+from vmaspace.checker.engines.fuzz.findings import Finding
+from vmaspace.checker.engines.fuzz.session import Session
+from vmaspace.checker.engines.standard import standard_contract
+from vmaspace.checker.logic.contract import Contract
+
+NUMBERS = st.integers(0, FACES - 1)
+
+
+class Watcher(Protocol):
+    """What follows a campaign while it runs; either member may raise to end it."""
+
+    def before_step(self, session: Session) -> None: ...
+
+    def found(self, session: Session, finding: Finding) -> None:
+        """Something is wrong.  If this returns, the next step begins a new run."""
+
+
+def machine_class(session: Session, watcher: Watcher, name: str = "Fuzz") -> type[RuleBasedStateMachine]:
+    """A state machine with a rule for each operation of the session's contract."""
+
+    def begin(self: Any, number: int) -> None:
+        start(session, watcher, number)
+
+    members: dict[str, Any] = {"begin_run": initialize(number=NUMBERS)(begin)}
+    for operation in session.contract.operations:
+        members[operation] = _rule(session, watcher, operation)
+    return type(name, (RuleBasedStateMachine,), members)
+
+
+def _rule(session: Session, watcher: Watcher, operation: str) -> Any:
+    def step(self: Any, number: int) -> None:
+        watcher.before_step(session)
+        if session.drive.is_over:
+            start(session, watcher, number)
+        finding = session.take(operation, number)
+        if finding is not None:
+            watcher.found(session, finding)
+
+    def is_due(self: Any) -> bool:
+        return session.is_due(operation)
+
+    step.__name__ = operation
+    return precondition(is_due)(rule(number=NUMBERS)(step))
+
+
+def start(session: Session, watcher: Watcher, number: int) -> None:
+    finding = session.begin(number)
+    if finding is not None:
+        watcher.found(session, finding)
+
+
+def state_machine(
+    *,
+    system_class: type[Any] | None = None,
+    contract: Contract | None = None,
+    switches: Sequence[str] = (),
+    arches: Sequence[str] = (),
+) -> type[RuleBasedStateMachine]:
+    """A state machine for a class derived from `vmaspace.model.System`, to be used as `.TestCase` in pytest.
+
+    switches: judge what is documented instead of what is implemented, where the two are known to differ.
+    """
+    contract = standard_contract(switches) if contract is None else contract
+    adapter = ModelAdapter(contract) if system_class is None else ModelAdapter(contract, system_class)
+    name = "Fuzz" + adapter.subject.rpartition(":")[2].rpartition(".")[2]
+    return machine_class(Session(contract, adapter, arches), Test(), name)
+
+
+class Test:
+    """Lets a test fail over the first finding, with its shortest run told in the message."""
+
+    def before_step(self, session: Session) -> None:
+        """A test has Hypothesis's own budget."""
+
+    def found(self, session: Session, finding: Finding) -> None:
+        raise Disagreement(Failure.of(session.drive, finding))

@@ -1,0 +1,35 @@
+"""Worlds worth running in: small, with one memory object of each kind that matters.
+
+Not here: what a world is; that is `adapters.world`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vmaspace.checker.adapters.world import VmoSpec, World
+from vmaspace.checker.engines.fuzz.dice import Dice
+
+PAGE = 4096
+
+
+def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) -> World:
+    """A paged object, a vDSO that ends with its code, a physical range, and perhaps a contiguous one."""
+    code_start = dice.below(9) * PAGE
+    code_size = (1 + dice.below(3)) * PAGE
+    vmos = [
+        VmoSpec((1 + dice.below(16)) * PAGE, pinned=dice.chance(50)),
+        VmoSpec(code_start + code_size, is_vdso=True, pinned=dice.chance(20)),
+        VmoSpec((2 + dice.below(7)) * PAGE, "physical", pinned=True),
+    ]
+    if dice.chance(40):
+        vmos.append(VmoSpec((1 + dice.below(8)) * PAGE, "contiguous", pinned=True))
+    return World(
+        arch=dice.pick(arches),
+        vmos=tuple(vmos),
+        vdso_code_start=code_start,
+        vdso_code_size=code_size,
+        aslr_disabled=dice.chance(50),
+        switches=frozenset(switches),
+        seed=dice.below(1 << 16),
+    )
