@@ -28,8 +28,12 @@ def shown(e: ast.Expr) -> str:
         case ast.Quantifier():
             binders = ", ".join(f"{b.name}: {b.type_name}" for b in e.binders)
             where = f" where {', '.join(shown(w) for w in e.where)}" if e.where else ""
-            body = f": {shown(e.body)}" if e.body is not None else ""
-            return f"({e.kind} {binders}{where}{body})"
+            return f"({e.kind} {binders}{where}{f': {shown(e.body)}' if e.body is not None else ''})"
+    return shown_atom(e)
+
+
+def shown_atom(e: ast.Expr) -> str:
+    match e:
         case ast.Call():
             return f"{e.name}({', '.join(shown(a) for a in e.args)})"
         case ast.RangeOf():
@@ -40,13 +44,10 @@ def shown(e: ast.Expr) -> str:
             return f"old({shown(e.operand)})"
         case ast.Name():
             return e.name
-        case ast.Number():
-            return str(e.value)
-        case ast.Bool():
+        case ast.Number() | ast.Bool():
             return str(e.value).lower()
-        case ast.Null():
-            return "null"
-    raise AssertionError(e)
+    assert isinstance(e, ast.Null)
+    return "null"
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,9 @@ def test_line_ends_of_other_systems_and_a_byte_order_mark() -> None:
 
 
 def test_words_of_the_grammar_are_names_elsewhere() -> None:
-    text = "var flags: Region -> given\nvar step: Region -> int\nop f(scope: op, from: on)\n  step(scope) = after + may\n"
+    text = (
+        "var flags: A -> given\nvar step: A -> int\nop f(scope: op, from: on)\n  step(scope) = after + may\n"
+    )
     names = [d.name for d in parse({"text.aspec": text}).declarations]
     assert names == ["flags", "step", "f"]
 

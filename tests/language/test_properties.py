@@ -8,6 +8,7 @@ import pytest
 
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.language.diagnostics import LanguageError
+from vmaspace.checker.language.parser import parse
 
 Check = Callable[[str], CheckedProgram]
 Refuse = Callable[[str], LanguageError]
@@ -17,9 +18,11 @@ invariant one "Sentence one." from "source one"
   deviation documented_order on destroy, create "What the difference means."
   true
 supporting invariant two "Sentence two." true
-step three except destroy, unmap "Sentence three." from "source three" for a: Aspace: old(destroyed(a)) implies destroyed(a)
+step three except destroy, unmap "Sentence three." from "source three"
+  for a: Aspace: old(destroyed(a)) implies destroyed(a)
 reach four "Sentence four." exists a: Aspace where destroyed(a)
-after unmap(v, at, length, children): five "Sentence five." from "source five" status == OK implies old(kind(v)) == vmar
+after unmap(v, at, length, children): five "Sentence five." from "source five"
+  status == OK implies old(kind(v)) == vmar
 after create(base, size, share) -> made: six "Sentence six." from "source six" status == NULL or root(made) != null
 scope ci "Small." : 3 Aspace
 """
@@ -107,9 +110,7 @@ after unmap(v): c "S." from "f" status == OKAY
     ], error.render()
 
 
-def test_syntax_errors_of_several_files_in_one_run(checked: Check) -> None:
-    from vmaspace.checker.language.parser import parse
-
+def test_syntax_errors_of_several_files_in_one_run() -> None:
     with pytest.raises(LanguageError) as caught:
         parse({"b.aspec": "sort 3\nsort\n", "a.aspec": "\n\nsort Region Region\n"})
     assert [d.place for d in caught.value.diagnostics] == [
