@@ -115,6 +115,12 @@ class ExpressionBuilder:
     def binder(self, c: Children) -> Children:
         return c
 
+    def variables(self, c: Children) -> list[ast.Binder]:
+        return self.binders([[name, type_name, None, None] for name, type_name in c])
+
+    def variable(self, c: Children) -> Children:
+        return c
+
     def where(self, c: Children) -> list[ast.Expr]:
         return c[0]  # type: ignore[no-any-return]
 

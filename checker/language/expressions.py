@@ -138,11 +138,6 @@ class Expressions:
     def check_domain(self, b: ast.Binder, kind: str) -> None:
         """What may be quantified over: elements of sorts, and numbers."""
         assert b.type is not None
-        if b.low is not None:
-            self.problems.add(
-                codes.BAD_BOUND, f"`{b.name}` is bounded with `in`", b.span,
-                expected="bounds in `where`", hint=f"write `where {b.name} >= … and {b.name} <= …`",
-            )  # fmt: skip
         if b.type.kind in ("sort", "error") or (b.type.kind in NUMERIC and kind != "count"):
             return
         expected = "a sort" if kind == "count" else "a sort, address, bytes, page, pages or int"

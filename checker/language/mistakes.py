@@ -102,12 +102,16 @@ ADVICE: tuple[tuple[Test, str], ...] = (
         "numbers have no sign: write `0 - n`",
     ),
     (
-        lambda s: s.here == "^",
+        lambda s: s.here == "^" or s.word(-1) == "^",
         "a power is written with two numbers, such as `2^12`",
     ),
     (
         lambda s: s.here == "in" and s.word(-2) in ("for", "exists", "count"),
         "a variable and its sort are written `r: Region`",
+    ),
+    (
+        lambda s: s.here == "in" and s.word(-2) == ":",
+        "only parameters of operations are bounded with `in`; elsewhere write `where k >= …, k <= …`",
     ),
     (
         lambda s: s.here == "." or (s.here == "|" and s.word(-2) == ":"),
@@ -130,7 +134,7 @@ ADVICE: tuple[tuple[Test, str], ...] = (
         "`if … then … else …` needs both branches; a condition without one is `a implies b`",
     ),
     (
-        lambda s: "THEN" in s.fits and not s.is_line_end,
+        lambda s: s.here == "then" or ("THEN" in s.fits and not s.is_line_end),
         "an expression is `if … then … else …`; a statement is `if …:` and a block",
     ),
     (
@@ -296,10 +300,10 @@ def what(s: Situation) -> tuple[str, Span]:
 
 def foreign_word(s: Situation) -> Word | None:
     """A word of another language at the place or before it, read as a name here."""
-    for index in (s.at, s.at - 1) if not s.is_line_end else (s.at - 1,):
-        if 0 < index < len(s.item.words) and s.item.words[index].value in FOREIGN_WORDS:
-            return s.item.words[index]
-    return None
+    if s.is_line_end or not s.here[:1].isalpha():
+        return None
+    near = (w for w in s.item.words[max(s.at - 1, 1) : s.at + 1] if w.value in FOREIGN_WORDS)
+    return next(near, None)
 
 
 def advice(s: Situation) -> str | None:

@@ -14,7 +14,6 @@ from typing import TypeVar
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.diagnostics import Diagnostic
-from vmaspace.checker.language.scanner import RESERVED
 from vmaspace.checker.language.spelling import nearest
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import BUILTINS, ERROR, GROUND, Type
@@ -87,7 +86,7 @@ class Catalogue:
                     self.init = d
             case _:
                 assert isinstance(d, Value)
-                if d.name in BUILTINS or d.name in RESERVED:
+                if d.name in BUILTINS or d.name == "status":
                     self._reserved(d)
                 self._enter_unique(d, "name", self.values)
 

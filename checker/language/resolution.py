@@ -11,7 +11,7 @@ from collections.abc import Callable
 from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.names import Catalogue, Member, Scope, is_plain_name, meant
-from vmaspace.checker.language.spelling import FOREIGN_NAMES, nearest
+from vmaspace.checker.language.spelling import FOREIGN_NAMES, FOREIGN_WORDS, nearest
 from vmaspace.checker.language.types import BOOL, BUILTINS, EMPTY, ERROR, STATUS, Type, in_words
 
 Infer = Callable[[ast.Expr, Scope, Type | None], Type]
@@ -151,6 +151,7 @@ class Resolver:
 
     def not_callable(self, e: ast.Call, scope: Scope) -> None:
         """Why a call means nothing."""
+        foreign = FOREIGN_WORDS.get(e.name)
         span = e.name_span or e.span
         value = self.catalogue.values.get(e.name)
         if value is not None and is_plain_name(value):
@@ -177,7 +178,7 @@ class Resolver:
         else:
             self.problems.add(
                 codes.UNKNOWN_NAME, f"no var, given or def is called `{e.name}`", span,
-                hint=meant(e.name, self.catalogue.callables()),
+                hint=f"write `{foreign}`" if foreign else meant(e.name, self.catalogue.callables()),
             )  # fmt: skip
 
     # --- flags -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from vmaspace.checker.language import codes
 from vmaspace.checker.language.check import check
 from vmaspace.checker.language.diagnostics import LanguageError
+from vmaspace.checker.language.mistakes import ADVICE
 from vmaspace.checker.language.parser import parse
 
 BROKEN = sorted((Path(__file__).parent / "broken").glob("*.aspec"))
@@ -35,3 +36,8 @@ def test_the_broken_texts_show_most_codes() -> None:
     shown = {line[:6] for p in BROKEN for line in p.with_suffix(".expected").read_text().splitlines()}
     elsewhere = {codes.UNREADABLE, codes.NOT_TEXT, codes.TOO_DEEP, codes.UNBOUND_TARGET}
     assert set(codes.CODES) - shown == elsewhere
+
+
+def test_every_piece_of_advice_is_shown() -> None:
+    shown = "\n".join(p.with_suffix(".expected").read_text(encoding="utf-8") for p in BROKEN)
+    assert [hint for _, hint in ADVICE if f"  hint      {hint}\n" not in shown] == []

@@ -1,7 +1,7 @@
 """The reference, `docs/language.md`: every `aspec` block in it is parsed and checked.
 
-A block is a text of its own; marked `aspec contract` it is checked together with the contract, and marked `fails CODE` it
-must be refused with that code.
+A block is a text of its own; marked `aspec contract` it is checked together with the contract, and marked
+`fails CODE` it must be refused with that code.
 """
 
 from __future__ import annotations

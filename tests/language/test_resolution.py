@@ -190,3 +190,27 @@ def test_a_local_name_does_not_hide_another(text: str, refused: Refuse) -> None:
 def test_circles_are_spelled_out(text: str, path: str, refused: Refuse) -> None:
     error = refused(text)
     assert [(d.code, d.found) for d in error.diagnostics] == [("VMA029", path)], error.render()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("forall r: Region: true", "write `for x: Sort where …: …`"),
+        ("there_exists r: Region where true", "write `exists x: Sort where …`"),
+        ("is_alive(r) xor true", "write `a != b`"),
+        ("pre(is_alive(r))", "write `old(…)`"),
+        ("is_alive(r) && true", "write `and`"),
+        ("is_alive(r) => true", "write `implies`; less or equal is `<=`"),
+        ("base(r) % 2 == 0", "write `mod`"),
+        ("∀ r: Region: true", "write `for x: Sort where …: …`"),
+        ("base(r) == -1", "numbers have no sign: write `0 - n`"),
+        ("size(r) == 2^size(r)", "a power is written with two numbers, such as `2^12`"),
+    ],
+)
+def test_words_of_other_languages(text: str, hint: str, refused: Refuse) -> None:
+    error = refused(f"def f(r: Region) = {text}")
+    assert error.diagnostics[0].hint == hint, error.render()
+
+
+def test_status_is_a_word_of_the_language(refused: Refuse) -> None:
+    assert [d.code for d in refused("given status: int").diagnostics] == ["VMA030"]
