@@ -156,17 +156,30 @@ def _literal(t: Term) -> int:
 
 def compile_outcome(outcome: Outcome) -> CompiledOutcome:
     choices = []
-    for c in outcome.choices:
-        search = _search(c) if c.kind != "new" else None
+    for index, c in enumerate(outcome.choices):
+        search = _search(outcome, index) if c.kind != "new" else None
         choices.append((c, evaluator(c.when), evaluator(c.condition), search))
     # Clauses are asked in order, so each needs only its own condition.
     return CompiledOutcome(outcome, evaluator(outcome.condition), [_writer(u) for u in outcome.updates], choices)
 
 
-def _search(c: Choice) -> Any:
-    """A generated function that lists the values a "pick" or "some" may take."""
+def _search(outcome: Outcome, index: int) -> Any:
+    """A generated function that lists the values a "pick" or "some" may take.
+
+    A number is tried wherever something changes with it: in its own condition, in later choices, and in the effect.
+    """
+    c = outcome.choices[index]
     code = Source()
-    body = code.loops(code.name(c.symbol), tm.exists((c.symbol,), c.condition, 0))
+    own = code.name(c.symbol)
+    if c.symbol.type.kind == "sort":
+        body = code.loops(own, tm.exists((c.symbol,), c.condition, 0))
+    else:
+        later = tuple(d.symbol for d in outcome.choices[index + 1 :])
+        uses = [c.condition]
+        uses += [tm.exists(later, t) for d in outcome.choices[index + 1 :] for t in (d.when, d.condition)]
+        uses += [tm.exists((*u.binders, *later), u.condition) for u in outcome.updates]
+        points = code.points(c.symbol, tm.and_(*(t for t in uses if c.symbol in t.symbols)))
+        body = f"{own} for {own} in {points} if {code.expr(c.condition)}"
     text = "\n".join(["def f(S, T, e):", *code.prelude(), f"    return [{body}]", ""])
     return build(text)
 

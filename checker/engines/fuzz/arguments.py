@@ -24,7 +24,7 @@ from vmaspace.checker.logic.terms import Term
 
 TRIES = 5  # calls that are made up before a step is given up, because the kernel would stop over each
 KEPT_STOPS_PERCENT = 60  # of the calls over which the kernel stops for the elements that were chosen, how many are made
-KEPT_SLIPS_PERCENT = 10  # of the calls over which it stops for something else
+KEPT_SLIPS_PERCENT = 20  # of the calls over which it stops for something else
 STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
 LAME_PERCENT = 16  # below this: an element that a clause about it alone refuses
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
@@ -70,6 +70,7 @@ class _Plan:
     refused: dict[str, int]  # of a truth value: the one that a clause refuses for itself alone
     has_range: bool
     is_about_old: bool  # the range is of addresses, so of what is there; an offset is for something new
+    makes_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,10 @@ class Arguments:
     def arguments(self, plan: _Plan, state: State, dice: Dice) -> Env | None:
         env: Env = {}
         for e in plan.elements:
-            preferred = self.places.inhabited(state) if plan.has_range and e.param.type.name == "Region" else None
-            element = choose(e, state, dice, preferred if plan.is_about_old else None)
+            preferred = None
+            if plan.is_about_old and e.param.type.name == "Region":
+                preferred = self.places.inhabited(state, bool(plan.flags))
+            element = choose(e, state, dice, preferred)
             if element is None:
                 return None
             env[e.param.name] = element
@@ -214,7 +217,8 @@ def _plan(contract: Contract, op: Operation) -> _Plan:
             if o.condition.symbols == {p} and p.type.kind == "bool" and o.kind in ("fails", "asserts"):
                 refused[p.name] = int(o.condition is p)
     has_range = "size" in names and bool(names & {"base", "offset"})
-    return _Plan(op, elements, flags, others, refused, has_range, "offset" not in names)
+    makes_new = any(c.kind == "new" for c in op.success.choices)
+    return _Plan(op, elements, flags, others, refused, has_range, has_range and "offset" not in names, makes_new)
 
 
 def _element(op: Operation, p: Term) -> _Element:

@@ -18,7 +18,7 @@ from vmaspace.checker.engines.fuzz.properties import Properties
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
 from vmaspace.checker.logic.state import State, Table
 
-TRIES = 64  # resolutions of an outcome's choices that are compared before the best is reported
+TRIES = 1000  # resolutions of an outcome's choices that are compared before the best is reported
 
 
 @dataclass(frozen=True, slots=True)

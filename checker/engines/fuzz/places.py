@@ -66,10 +66,12 @@ class Places:
             flags &= ~(specific | limit)
         env["flags"] = flags
 
-    @staticmethod
-    def inhabited(state: State) -> set[int]:
-        """The regions that have children."""
-        return set(state.tables["parent"].values())
+    def inhabited(self, state: State, by_mappings: bool) -> set[int]:
+        """The regions that have children, or mappings among them."""
+        parents, kinds = state.tables["parent"], state.tables["kind"]
+        if by_mappings:
+            return {p for r, p in parents.items() if kinds.get(r, 0) == self.mapping}
+        return set(parents.values())
 
     # --- ranges below a region -------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.logic.contract import Contract, Operation, Property
 from vmaspace.checker.report.verdict import Kind, Verdict
 
-RUNS_IN_ROUND = 60
+RUNS_IN_ROUND = 250
 ENGINE = "fuzz"
 
 
@@ -118,7 +118,7 @@ def fuzz(
     seed: int = 0,
     steps: int | None = None,
     seconds: float | None = None,
-    max_steps_per_run: int = 40,
+    max_steps_per_run: int = 50,
     arches: Sequence[str] = (),
     progress: Listener | None = None,
 ) -> FuzzResult:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from vmaspace.checker.adapters.interface import ASSERTION, Adapter
 from vmaspace.checker.engines.fuzz.arguments import Arguments
 from vmaspace.checker.engines.fuzz.coverage import Coverage
-from vmaspace.checker.engines.fuzz.dice import Dice
+from vmaspace.checker.engines.fuzz.dice import FACES, Dice
 from vmaspace.checker.engines.fuzz.drive import Drive
 from vmaspace.checker.engines.fuzz.findings import Finding
 from vmaspace.checker.engines.fuzz.judge import Judge
@@ -22,7 +22,7 @@ from vmaspace.checker.logic.execute import Interpreter
 
 FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
-RATION = 3  # operations about elements alone are due every so many steps: most of them destroy
+RATION = 3  # operations that make nothing and have no range are due every so many steps: most of them destroy
 
 
 class Session:
@@ -36,7 +36,9 @@ class Session:
         self.drive = Drive(adapter, Judge(interpreter))
         self.coverage = Coverage(contract)
         self.rationed = {
-            name: k for k, (name, plan) in enumerate(self.arguments.plans.items()) if not plan.has_range
+            name: k
+            for k, (name, plan) in enumerate(self.arguments.plans.items())
+            if not plan.has_range and not plan.makes_new
         }
         self.turn = 0
 
@@ -58,7 +60,8 @@ class Session:
         """
         self.turn += 1
         drive = self.drive
-        dice = Dice(number)
+        # Hypothesis likes to draw a number again, which should not stand for the same call over and over.
+        dice = Dice(number * FACES + self.turn)
         call = self.arguments.call(operation, drive.state, dice)
         if call is None:
             return None
