@@ -24,7 +24,11 @@ def points_below(bounds: Iterable[int], log2s: Iterable[int], top: int) -> list[
     return candidates(bounds, log2s, top)
 
 
-RUNTIME: dict[str, Any] = {"EMPTY": EMPTY, "points": points_below}
+def is_aligned(x: int, log2: int) -> bool:
+    return log2 <= 0 or x & ((1 << min(log2, 64)) - 1) == 0
+
+
+RUNTIME: dict[str, Any] = {"EMPTY": EMPTY, "points": points_below, "is_aligned": is_aligned}
 
 
 class Source:
@@ -92,7 +96,9 @@ class Source:
                 return f"({self.expr(t.args[0])} & ~{self.expr(t.args[1])})"
             case "aligned":
                 x, k = t.args
-                return f"({self.expr(x)} & ((1 << {self.expr(k)}) - 1) == 0)"
+                if k.op == "const":
+                    return f"({self.expr(x)} & {(1 << k.value) - 1} == 0)"
+                return f"is_aligned({self.expr(x)}, {self.expr(k)})"
             case "exists":
                 return f"any({self.loops('True', t)})"
             case "forall":

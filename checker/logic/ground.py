@@ -4,8 +4,9 @@ A `Snapshot` holds, for every place of a state (a variable and its elements), th
 Grounding a formula replaces each application by the term of its place, each quantifier over a sort by its instances, and each
 bound number by its test points.  The result has no quantifiers and no state: only symbols and arithmetic.
 
-Element k of a sort is the constant k of that sort.  Alignment by a variable power of two contributes no test points here, so
-a universally bound number may be checked at too few points; whoever finds a run must confirm it by executing it.
+Element k of a sort is the constant k of that sort.  Bound numbers are looked at where regions begin and end and one step
+further, not at every alignment (see `points` for the exact set): whoever finds a run must confirm it by executing it, and
+whoever finds none has searched at those places only.
 """
 
 from __future__ import annotations
@@ -209,14 +210,12 @@ class _Grounding:
             for _, instance in self.around(inner, names):
                 for b in self.states[stage].breaks(f):
                     bounds[tm.sub(b, self.term(shift, instance))] = None
-        steps = [k.value for k in tests.alignments if k.op == "const"]
+        # Where alignment is asked for, the bounds that matter are the edges of regions, which are aligned.
+        step = tm.PAGE if tests.alignments else 1
         found: dict[Term, None] = {tm.number(0): None}
         for b in bounds:
-            for p in (b, tm.add(b, tm.number(1))):
-                found[p] = None
-                for k in steps:
-                    up = tm.add(p, tm.mod(tm.scale(p, -1), 1 << k))
-                    found[up] = None
+            found[b] = None
+            found[tm.add(b, tm.number(step))] = None
         return list(found)
 
     def around(

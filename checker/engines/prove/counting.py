@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from vmaspace.checker.language.types import INT
 from vmaspace.checker.logic import terms as tm
-from vmaspace.checker.logic.contract import Outcome
 from vmaspace.checker.logic.terms import Function, Term
 
 
@@ -21,22 +20,28 @@ def counts_in(*formulas: Term) -> list[Term]:
     return [t for t in tm.walk(*formulas) if t.op == "count"]
 
 
-def by_difference(formula: Term, outcome: Outcome, named: tuple[Term, ...]) -> tuple[Term, list[Term]]:
+def by_difference(formula: Term, named: tuple[Term, ...]) -> tuple[Term, list[Term], tuple[Term, ...]]:
     """Replace each count about stage 1 by the count about stage 0 plus the differences.
 
-    Returns the formula and the side conditions (about stages 0 and 1) that make it equivalent.
+    Returns the formula, the side conditions (about stages 0 and 1) that make it equivalent, and the counts about stage 0,
+    which stand in the formula as unknown functions (see `abstract`).
     """
     conditions: list[Term] = []
+    counts: dict[Term, None] = {}
 
     def leaf(t: Term) -> Term | None:
-        if t.op != "count" or t.stage != 1:
+        if t.op != "count":
             return None
+        if t.stage == 0:
+            counts[t] = None
+            return abstract(t)
         if len(t.binders) != 1 or t.binders[0].type.kind != "sort":
             raise UncountableError(f"{t!r}: proofs count elements of one sort, one at a time")
         x = t.binders[0]
         before = _stage_zero(t)
         elements = [s for s in named if s.type == x.type]
-        total = before
+        counts[before] = None
+        total = abstract(before)
         for i, e in enumerate(elements):
             first = tm.and_(*(tm.not_(tm.eq(e, earlier)) for earlier in elements[:i]))
             gained = tm.and_(first, _member(t, x, e, 1))
@@ -50,7 +55,7 @@ def by_difference(formula: Term, outcome: Outcome, named: tuple[Term, ...]) -> t
         conditions.append(tm.forall((other, *free), tm.implies(unnamed, same), None))
         return total
 
-    return tm.rewrite(formula, leaf), conditions
+    return tm.rewrite(formula, leaf), conditions, tuple(counts)
 
 
 def _stage_zero(t: Term) -> Term:
@@ -76,8 +81,13 @@ def abstract(t: Term) -> Term:
     return tm.rewrite(t, leaf)
 
 
+def none_yet(count: Term) -> Term:
+    """A count about stage 0 where nothing exists."""
+    return tm.forall(sorted(count.symbols, key=lambda s: s.ident), tm.eq(count, tm.number(0)), None)
+
+
 def facts(count: Term) -> list[Term]:
-    """What any count about stage 0 satisfies: not negative, at least one with a member, two with two members."""
+    """What any count about stage 0 satisfies: none without a member, at least one with one, two with two."""
     x = count.binders[0]
     y = tm.fresh("second", x.type)
     free = sorted(count.symbols, key=lambda s: s.ident)
@@ -85,6 +95,7 @@ def facts(count: Term) -> list[Term]:
     distinct = tm.not_(tm.eq(x, y))
     return [
         tm.forall(free, tm.le(tm.number(0), count), None),
+        tm.forall(free, tm.or_(tm.le(count, tm.number(0)), tm.exists((x,), one, None)), None),
         tm.forall((*free, x), tm.implies(one, tm.le(tm.number(1), count)), None),
         tm.forall((*free, x, y), tm.implies(tm.and_(one, two, distinct), tm.le(tm.number(2), count)), None),
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import z3
 
@@ -36,11 +37,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One solver query: `claim` must follow from `given` and the invariants.  All terms speak of stage 0."""
+    """One solver query: `claim` must follow from `given` and the invariants.  All terms speak of stage 0.
+
+    counts: the counts about stage 0 that the claim mentions, as values of unknown functions.
+    """
 
     outcome: Outcome
     given: tuple[Term, ...]
     claim: Term
+    counts: tuple[Term, ...] = ()
 
 
 class Induction:
@@ -86,10 +91,15 @@ class Induction:
         if p.kind == "after":
             body = self.at_end(p, self.contract.operations[p.operation or ""], o)
         named = (*params, *(c.symbol for c in o.choices))
-        body, conditions = counting.by_difference(body, o, named)
+        body, conditions, counts = counting.by_difference(body, named)
         given = (*given, *choices_made(o))
         claims = [after(o, c) for c in (body, *conditions)]
-        return [Goal(o, given, c) for c in claims if c is not tm.TRUE]
+        return [
+            Goal(o, facts, claim, counts)
+            for c in claims
+            for facts, claim in cases(o, given, c)
+            if claim is not tm.TRUE and tm.FALSE not in facts
+        ]
 
     def at_end(self, p: Property, op: Operation, o: Outcome) -> Term:
         """An `after` body with the outcome's status and results put in."""
@@ -116,14 +126,18 @@ class Induction:
     def query(self, p: Property, g: Goal, operation: str, without: frozenset[str]) -> Query:
         """A query loaded with everything: the negated goal, the operation, the invariants and the facts."""
         query = Query(self.terms, self.compiled, self.timeout)
-        for f in (*self.contract.assumptions, *self.distinct_new(g.outcome), *g.given, tm.not_(g.claim)):
-            query.require(counting.abstract(f))
+        rank = Ranking(p, g)
+        query.require(tm.not_(g.claim))
+        for f in self.distinct_new(g.outcome):
+            query.require(f)
+        for f in (*self.contract.assumptions, *g.given):
+            query.offer(f)
         if operation == INIT:
-            for f in (*self.nothing_exists(), *(tm.eq(c, tm.number(0)) for c in counting.counts_in(g.claim))):
+            for f in (*self.nothing_exists(), *map(counting.none_yet, g.counts)):
                 query.require(counting.abstract(f))
         else:
             for h in self.hypotheses(without, p):
-                query.require(counting.abstract(h.body), h.name)
+                query.require(counting.abstract(h.body), h.name, rank.of(h))
             for f in self.count_facts(g):
                 query.require(counting.abstract(f))
         for f in self.facts:
@@ -161,9 +175,61 @@ class Induction:
         return found
 
     def count_facts(self, g: Goal) -> list[Term]:
-        bodies = [p.body for p in self.contract.invariants()]
-        counts = {c for c in counting.counts_in(g.claim, *g.given, *bodies) if c.stage == 0}
+        counts = {*g.counts, *counting.counts_in(*(p.body for p in self.contract.invariants()))}
         return [f for c in sorted(counts, key=lambda c: c.ident) for f in counting.facts(c)]
+
+
+class Ranking:
+    """Which invariants a proof should try first: 0 the property itself, 1 those that speak of nothing but what the claim
+    speaks of, 2 of what the operation asks too, 3 all others.
+
+    Facts about alignment are integer arithmetic that costs much and matters rarely.
+    """
+
+    def __init__(self, p: Property, g: Goal) -> None:
+        self.property = p
+        self.claimed = tm.functions_of(g.claim)
+        self.asked = self.claimed | tm.functions_of(*g.given)
+        self.is_aligned = _speaks_of_alignment(g.claim)
+
+    def of(self, h: Property) -> int:
+        functions = tm.functions_of(h.body)
+        if h is self.property:
+            return 0
+        if _speaks_of_alignment(h.body) and not self.is_aligned:
+            return 3
+        return 1 if functions <= self.claimed else 2 if functions <= self.asked else 3
+
+
+def cases(o: Outcome, given: tuple[Term, ...], claim: Term) -> list[tuple[tuple[Term, ...], Term]]:
+    """The query split by the conditions under which the effect makes choices: each case is much simpler."""
+    tests: dict[Term, None] = {}
+    chosen = {c.symbol for c in o.choices}
+    for c in o.choices:
+        for part in tm.conjuncts(c.when):
+            if chosen.isdisjoint(part.symbols):
+                tests[part.args[0] if part.op == "not" else part] = None
+    found = [(given, claim)]
+    for test in tests:
+        split: list[tuple[tuple[Term, ...], Term]] = []
+        for facts, goal in found:
+            if test not in set(tm.walk(goal)):
+                split.append((facts, goal))
+                continue
+            for holds in (True, False):
+                known = (*(assume(g, test, holds) for g in facts), test if holds else tm.not_(test))
+                split.append((known, assume(goal, test, holds)))
+        found = split
+    return found
+
+
+def assume(t: Term, test: Term, holds: bool) -> Term:
+    return tm.rewrite(t, lambda node: tm.truth(holds) if node is test else None)
+
+
+@cache
+def _speaks_of_alignment(t: Term) -> bool:
+    return any(node.op == "aligned" for node in tm.walk(t))
 
 
 def touches(o: Outcome, p: Property) -> bool:

@@ -24,7 +24,9 @@ from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.state import NULL, State
 from vmaspace.checker.logic.terms import Function, Term
 
-PER_ROUND = 6  # instances of one universal added in one round
+PER_ROUND = 2  # instances of one universal added in one round
+OPTIONS = {"auto_config": False, "case_split": 3, "arith.solver": 2}  # measured: the slowest proofs take half the time
+DEEPEST = 4  # the deepest terms that universals are instantiated with
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +38,7 @@ class Universal:
     guard: Term
     body: Term
     proxy: Term
-    violations: object = None
+    rank: int = 0
     seen: set[tuple[Term, ...]] = field(default_factory=set)
 
 
@@ -92,6 +94,8 @@ class Query:
         self.compiled = compiled
         self.deadline = time.perf_counter() + timeout
         self.solver = z3.Solver()
+        for option, value in OPTIONS.items():
+            self.solver.set(option, value)
         self.universals: list[Universal] = []
         self.ground: dict[Type, dict[Term, None]] = {}
         self.numbers: dict[Term, None] = {}
@@ -99,15 +103,29 @@ class Query:
         self.symbols: dict[Term, None] = {}
         self.visited: set[Term] = set()
         self.assumed: dict[str, z3.BoolRef] = {}
+        self.depths: dict[Term, int] = {}
+        self.rank = 0
+        self.depth = 1  # of the terms that universals are instantiated with
         self.rounds = 0
         self.instances = 0
 
     # --- asserting -------------------------------------------------------------------------------------------------
 
-    def require(self, t: Term, name: str = "") -> None:
-        """Assert a formula; under `name` it can be found in the core of a proof."""
+    def require(self, t: Term, name: str = "", rank: int = 0) -> None:
+        """Assert a formula; under `name` it can be found in the core of a proof.
+
+        rank: universals of a higher rank are only instantiated when those of lower ranks exclude nothing more.
+        """
+        self.rank = rank
         quantifier_free = self.prepare(t, True, name)
         self.add(quantifier_free, name)
+
+    def offer(self, t: Term) -> None:
+        """A formula that holds, to be asserted when a model contradicts it: most of what holds does not matter."""
+        for part in tm.conjuncts(t):
+            self.universals.append(Universal("", (), tm.TRUE, part, tm.TRUE))
+            for s in part.symbols:
+                self.symbols[s] = None
 
     def add(self, t: Term, name: str = "") -> None:
         if t is tm.TRUE:
@@ -175,12 +193,16 @@ class Query:
         if (t.op == "forall") == positive:  # universal here
             body = t.body if positive else tm.not_(t.body)
             proxy = tm.TRUE if top else tm.fresh("proxy", BOOL)
-            self.universals.append(Universal(name, t.binders, guard, body, proxy))
+            self.universals.append(Universal(name, t.binders, guard, body, proxy, self.rank))
+            self.symbols.update(dict.fromkeys(t.symbols))
             if proxy is not tm.TRUE:
                 self.visit(proxy)
             return proxy if positive else tm.not_(proxy)
         mapping = {b: tm.fresh(b.name, b.type) for b in t.binders}
+        # A Skolem constant is as deep as what it depends on, and one more: nothing grows without bound at one depth.
+        depth = 1 + max((self.depth_of(s) for s in t.symbols), default=-1)
         for s in mapping.values():
+            self.depths[s] = depth
             self.visit(s)
         if positive:
             return self.prepare(tm.substitute(tm.and_(guard, t.body), mapping), True, name, False)
@@ -189,9 +211,17 @@ class Query:
     def defined(self, t: Term, name: str) -> Term:
         """A symbol that is true exactly when the quantified formula is."""
         proxy = tm.fresh("defined", BOOL)
-        self.require(tm.or_(tm.not_(proxy), t), name)
-        self.require(tm.or_(proxy, tm.not_(t)), name)
+        self.require(tm.or_(tm.not_(proxy), t), name, self.rank)
+        self.require(tm.or_(proxy, tm.not_(t)), name, self.rank)
         return proxy
+
+    def depth_of(self, t: Term) -> int:
+        """How many applications stand between a term and the symbols of the query."""
+        found = self.depths.get(t)
+        if found is None:
+            inner = max((self.depth_of(a) for a in t.args), default=0)
+            found = self.depths[t] = inner + (t.op == "app")
+        return found
 
     # --- solving ---------------------------------------------------------------------------------------------------
 
@@ -206,8 +236,11 @@ class Query:
             if answer != z3.sat:
                 return answer, "" if answer == z3.unsat else self.solver.reason_unknown()
             self.rounds += 1
-            if not self.refine(self.solver.model()):
-                return z3.sat, "no instance of an invariant excludes the remaining model"
+            model = self.solver.model()
+            while not self.refine(model):
+                self.depth += 1
+                if self.depth > DEEPEST:
+                    return z3.sat, "no instance of an invariant excludes the remaining model"
 
     def core(self) -> set[str]:
         return {str(c).removeprefix("uses!") for c in self.solver.unsat_core()}
@@ -215,16 +248,17 @@ class Query:
     def refine(self, model: z3.ModelRef) -> bool:
         """Add instances that are false in the model; False if there are none."""
         reading = Reading(self, model)
+        return any(self.refine_rank(rank, reading) for rank in sorted({u.rank for u in self.universals}))
+
+    def refine_rank(self, rank: int, reading: Reading) -> bool:
         added = False
-        for u in list(self.universals):
-            if u.proxy is not tm.TRUE and not z3.is_true(model.eval(self.terms.formula(u.proxy), True)):
+        for u in [u for u in self.universals if u.rank == rank]:
+            if u.proxy is not tm.TRUE and not z3.is_true(reading.model.eval(self.terms.formula(u.proxy), True)):
                 continue
             found = self.compiled.search(u)(reading.state, reading.state, reading.env)  # type: ignore[operator]
             fresh = 0
             for values in found:
-                key = tuple(
-                    reading.named(v, b.type) for v, b in zip(values, u.binders, strict=True)
-                )
+                key = tuple(reading.named(v, b.type) for v, b in zip(values, u.binders, strict=True))
                 if key in u.seen:
                     continue
                 u.seen.add(key)
@@ -239,7 +273,7 @@ class Query:
         self.instances += 1
         mapping = dict(zip(u.binders, values, strict=True))
         body = tm.substitute(tm.implies(u.guard, u.body), mapping)
-        self.require(tm.implies(u.proxy, body), u.name)
+        self.require(tm.implies(u.proxy, body), u.name, u.rank)
 
 
 class Reading:
@@ -269,7 +303,10 @@ class Reading:
             names[NULL] = tm.null(sort)
             for t in self.query.ground.get(sort, ()):
                 element = self.identify(sort, self.model.eval(terms.formula(t), True))
-                names.setdefault(element, t)
+                if self.query.depth_of(t) <= self.query.depth:
+                    known = names.get(element)
+                    if known is None or self.query.depth_of(t) < self.query.depth_of(known):
+                        names[element] = t
         for t in self.query.numbers:
             self.numbers.setdefault(self.model.eval(terms.formula(t), True).as_long(), t)
         self.state.domains["*number"] = tuple(self.numbers)
@@ -379,6 +416,10 @@ class Points:
 
     values: dict[int, int]
     otherwise: int
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        return tuple(self.values)
 
     def at(self, address: int) -> int:
         return self.values.get(address, self.otherwise)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vmaspace.checker.engines.prove.bounded import Run
 from vmaspace.checker.engines.prove.induction import INIT
 from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.report.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,7 +41,7 @@ class Result:
     scope: str
     reason: str = ""
     used: frozenset[str] = frozenset()
-    run: Run | None = None
+    trace: Trace | None = None
     notes: tuple[str, ...] = field(default=())
 
 

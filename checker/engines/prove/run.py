@@ -15,10 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from vmaspace.checker.engines.prove.induction import deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result, obligations
 from vmaspace.checker.engines.prove.worker import Budget, Worker
-from vmaspace.checker.engines.traces import build_trace
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.language.syntax import Span
-from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.report.verdict import Kind, Place, Verdict
 
@@ -94,7 +93,7 @@ class Prover:
             broken = frozenset(
                 o.property
                 for o, r in self.results.items()
-                if o.switch == "" and r.kind not in ("proved", "reached", "unreached") and self.is_hypothesis(o.property)
+                if o.switch == "" and r.kind != Kind.PROVED and self.is_hypothesis(o.property)
             )
             if broken <= false:
                 return
@@ -141,37 +140,22 @@ class Prover:
     # --- verdicts --------------------------------------------------------------------------------------------------
 
     def verdict(self, o: Obligation, r: Result | None) -> Verdict:
-        contract = self.contracts[o.switch]
-        p = contract.properties[o.property]
         if r is None:
             reason = "interrupted before it was tried" if self.interrupted else "not tried"
-            return self.say(o, p, Kind.UNKNOWN, Result(o, "unknown", 0.0, "", reason))
-        if not o.expected:
-            return self.say(o, p, Kind(r.kind), r)
-        if r.kind == "violated":
-            r.reason = p.deviation.consequence if p.deviation else ""
-            return self.say(o, p, Kind.DEVIATION, r)
-        if r.kind == "proved":
-            r.reason = "the contract as implemented was expected to break this property here, and does not"
-            return self.say(o, p, Kind.DEVIATION_GONE, r)
-        return self.say(o, p, Kind.UNKNOWN, r)
-
-    def say(self, o: Obligation, p: Property, kind: Kind, r: Result) -> Verdict:
-        trace = None
-        if r.run is not None:
-            trace = build_trace(
-                self.contracts[o.switch], p, o.operation or "reach", "prove", str(kind), r.reason, r.run.start, r.run.moves
-            )
+            r = Result(o, str(Kind.UNKNOWN), 0.0, "", reason)
+        elif o.expected and r.kind == Kind.PROVED:
+            reason = "the contract as implemented was expected to break this property here, and does not"
+            r = Result(o, str(Kind.DEVIATION_GONE), r.seconds, r.scope, reason)
         return Verdict(
             id=o.id if o.operation else o.property,
             property=o.property,
             operation=o.operation or None,
             engine="prove",
-            verdict=kind,
+            verdict=Kind(r.kind),
             seconds=r.seconds,
             scope=r.scope,
-            source=place(p.span),
-            trace=trace,
+            source=place(self.contracts[o.switch].properties[o.property].span),
+            trace=r.trace,
             reason=r.reason,
             notes=r.notes,
         )

@@ -47,6 +47,8 @@ class Unrolling:
         self.states: list[Snapshot] = []
         self.steps: list[Step] = []
         self.next_element = {s: 0 for s in contract.sorts}
+        # Bounded integers, such as alignments, are fixed to their lowest value unless the search is about them.
+        self.free: frozenset[Term] = frozenset()
 
     # --- starting states -------------------------------------------------------------------------------------------
 
@@ -95,7 +97,11 @@ class Unrolling:
         return state
 
     def world(self, state: Snapshot) -> None:
+        """What is known of the givens."""
         self.constraints += [self.grounder.ground(a, (state,)) for a in self.contract.assumptions]
+        for f in self.contract.givens.values():
+            for key in product(*(state.exists[p] for p in f.params)):
+                self.declare(self.grounder.ground(tm.app(f, key), (state,)), state)
 
     def element(self, sort: Type) -> Term:
         index = self.next_element[sort.name]
@@ -155,6 +161,9 @@ class Unrolling:
     def parameters(self, op: Operation, before: Snapshot, tag: str) -> dict[Term, Term]:
         names = {}
         for p in op.params:
+            if p.name in op.bounds and p not in self.free:
+                names[p] = tm.number(op.bounds[p.name][0])
+                continue
             symbol = tm.symbol(f"{p.name}@{tag}", p.type)
             self.declare(symbol, before)
             names[p] = symbol

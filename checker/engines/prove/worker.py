@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmaspace.checker.engines.prove.bounded import Bounded
+from vmaspace.checker.engines.prove.bounded import Bounded, Run
 from vmaspace.checker.engines.prove.counterexample import Counterexamples
 from vmaspace.checker.engines.prove.counting import UncountableError
 from vmaspace.checker.engines.prove.induction import INIT, Induction, deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result
+from vmaspace.checker.engines.traces import build_trace
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.points import NotLinear
+from vmaspace.checker.logic.state import State
+from vmaspace.checker.report.verdict import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Budget:
 
     induction: float = 5.0
     search: float = 20.0
-    steps: int = 4
+    steps: int = 5
     counts: tuple[tuple[str, int], ...] = (("Vmo", 2),)
 
 
@@ -69,7 +72,7 @@ class Worker:
         found = self.bounded(o.switch).reaches(p)
         scope = f"runs of up to {self.budget.steps} operations"
         if found.run is not None:
-            return Result(o, "reached", found.seconds, scope, run=found.run)
+            return self.found(o, p, Kind.REACHED, found.run, found.seconds, scope)
         kind = "unreached" if found.complete else "unknown"
         reason = found.reason or f"no run of {found.depth} operations or fewer gets there"
         return Result(o, kind, found.seconds, scope, reason)
@@ -82,7 +85,26 @@ class Worker:
         if found.run is None:
             return None
         scope = f"runs of up to {self.budget.steps} operations"
-        return Result(o, "violated", found.seconds, scope, run=found.run)
+        kind = Kind.DEVIATION if o.expected else Kind.VIOLATED
+        reason = p.deviation.consequence if o.expected and p.deviation else ""
+        return self.found(o, p, kind, found.run, found.seconds, scope, reason)
+
+    def found(
+        self,
+        o: Obligation,
+        p: Property,
+        kind: Kind,
+        run: Run,
+        seconds: float,
+        scope: str,
+        reason: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> Result:
+        """A result with its trace, which is all of the run that leaves the worker."""
+        trace = build_trace(
+            self.contracts[o.switch], p, o.operation or None, "prove", kind, reason or p.sentence, run.start, run.moves
+        )
+        return Result(o, str(kind), seconds, scope, reason, trace=trace, notes=notes)
 
     def refute(self, o: Obligation, p: Property, without: frozenset[str], attempt: Result) -> Result:
         """Why induction failed: a reachable run, a counterexample to induction, or nothing found."""
@@ -102,9 +124,10 @@ class Worker:
             return Result(o, "unknown", attempt.seconds + found.seconds, attempt.scope, reason)
         notes = self.strengthening(contract, found.run.start, hypotheses)
         reason = f"no run of up to {self.budget.steps} operations breaks it, but the invariants do not exclude this state"
-        return Result(o, "not_inductive", found.seconds, "counterexample to induction", reason, run=found.run, notes=notes)
+        scope = "counterexample to induction"
+        return self.found(o, p, Kind.NOT_INDUCTIVE, found.run, found.seconds, scope, reason, notes)
 
-    def strengthening(self, contract: Contract, start, hypotheses: list[Property]) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+    def strengthening(self, contract: Contract, start: State, hypotheses: list[Property]) -> tuple[str, ...]:
         """Invariants of the library that do not hold in the state found: adding one of them excludes it."""
         interpreter = self.bounded("").interpreter
         names = {h.name for h in hypotheses}
@@ -116,10 +139,8 @@ class Worker:
 
     def first_state(self, o: Obligation, p: Property, attempt: Result) -> Result:
         """The first state is concrete: evaluate the property in it."""
-        from vmaspace.checker.engines.prove.bounded import Run
-
         interpreter = self.bounded(o.switch).interpreter
         start = interpreter.initial()
         if not interpreter.property(p.name)(start, start, {}):
-            return Result(o, "violated", attempt.seconds, "the first state", run=Run(start, ()))
+            return self.found(o, p, Kind.VIOLATED, Run(start, ()), attempt.seconds, "the first state")
         return attempt
