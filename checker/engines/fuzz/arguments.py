@@ -26,7 +26,7 @@ TRIES = 5  # calls that are made up before a step is given up, because the kerne
 KEPT_STOPS_PERCENT = 60  # of the calls over which the kernel stops for the elements that were chosen, how many are made
 KEPT_SLIPS_PERCENT = 20  # of the calls over which it stops for something else
 STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
-LAME_PERCENT = 16  # below this: an element that a clause about it alone refuses
+LAME_PERCENT = 12  # below this: an element that a clause about it alone refuses
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
 
@@ -60,7 +60,7 @@ class _Flags:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """How the arguments of one operation are made up."""
 
     operation: Operation
@@ -110,7 +110,7 @@ class Arguments:
         is_aimed = all(p.type.kind == "sort" for p in stop.condition.symbols)
         return KEPT_STOPS_PERCENT if is_aimed else KEPT_SLIPS_PERCENT
 
-    def arguments(self, plan: _Plan, state: State, dice: Dice) -> Env | None:
+    def arguments(self, plan: Plan, state: State, dice: Dice) -> Env | None:
         env: Env = {}
         for e in plan.elements:
             preferred = None
@@ -206,7 +206,7 @@ def struck(clauses: Sequence[Evaluator], name: str, of: Sequence[int], state: St
 # --- reading an operation ------------------------------------------------------------------------------------------
 
 
-def _plan(contract: Contract, op: Operation) -> _Plan:
+def _plan(contract: Contract, op: Operation) -> Plan:
     elements = [_element(op, p) for p in op.params if p.type.kind == "sort"]
     flags = [_flags(contract, op, p) for p in op.params if p.type.kind == "flags"]
     others = [p for p in op.params if p.type.kind not in ("sort", "flags")]
@@ -218,7 +218,8 @@ def _plan(contract: Contract, op: Operation) -> _Plan:
                 refused[p.name] = int(o.condition is p)
     has_range = "size" in names and bool(names & {"base", "offset"})
     makes_new = any(c.kind == "new" for c in op.success.choices)
-    return _Plan(op, elements, flags, others, refused, has_range, has_range and "offset" not in names, makes_new)
+    is_about_old = has_range and bool(elements) and "offset" not in names
+    return Plan(op, elements, flags, others, refused, has_range, is_about_old, makes_new)
 
 
 def _element(op: Operation, p: Term) -> _Element:

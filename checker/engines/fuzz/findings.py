@@ -8,7 +8,7 @@ Not here: how it is found; that is `judge`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import Type
@@ -80,6 +80,15 @@ class Wording:
         if allowed:
             lines.append(f"  allowed, among others: {self.codec.show(allowed[0], choice.symbol.type)}")
         return Finding("effect", operation, CONFORMS, "\n".join(lines), clause(c), c.outcome.span)
+
+    @staticmethod
+    def with_lost(finding: Finding, lost: Sequence[Property]) -> Finding:
+        """A finding that also names the properties that do not hold any more."""
+        if not lost:
+            return finding
+        named = ", ".join(p.name for p in lost[:DIFFERENCES_SHOWN])
+        more = f" and {len(lost) - DIFFERENCES_SHOWN} more" if len(lost) > DIFFERENCES_SHOWN else ""
+        return replace(finding, reason=f"{finding.reason}\n  broken by that: {named}{more}")
 
     def property(self, operation: str, p: Property, witness: dict[str, tuple[int, Type]]) -> Finding:
         text = f"{p.name} does not hold after {operation}"

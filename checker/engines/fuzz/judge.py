@@ -86,7 +86,9 @@ class Judge:
                 distance = size_of_difference(state, after)
                 if best is None or distance < best[0]:
                     best = (distance, c, state)
-        return Judgement(self.wrong_effect(op, env, matching[-1], best, before, answer, after), matching[-1], env)
+        finding = self.wrong_effect(op, env, matching[-1], best, before, answer, after)
+        lost = self.properties.lost(op, env, before, after)
+        return Judgement(self.wording.with_lost(finding, lost), matching[-1], env)
 
     # --- effects ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.engines.fuzz.dice import FACES
@@ -55,15 +55,13 @@ def _rule(session: Session, watcher: Watcher, operation: str) -> Any:
         watcher.before_step(session)
         if session.drive.is_over:
             start(session, watcher, number)
+            return
         finding = session.take(operation, number)
         if finding is not None:
             watcher.found(session, finding)
 
-    def is_due(self: Any) -> bool:
-        return session.is_due(operation)
-
     step.__name__ = operation
-    return precondition(is_due)(rule(number=NUMBERS)(step))
+    return rule(number=NUMBERS)(step)
 
 
 def start(session: Session, watcher: Watcher, number: int) -> None:

@@ -66,6 +66,11 @@ class Places:
             flags &= ~(specific | limit)
         env["flags"] = flags
 
+    @staticmethod
+    def is_inhabited(state: State) -> bool:
+        """Whether any region has children."""
+        return bool(state.tables["parent"])
+
     def inhabited(self, state: State, by_mappings: bool) -> set[int]:
         """The regions that have children, or mappings among them."""
         parents, kinds = state.tables["parent"], state.tables["kind"]
@@ -94,7 +99,7 @@ class Places:
             offset += size if dice.chance(70) else 0
         elif not flags & (self.bit["specific"] | self.bit["specific_overwrite"]) and dice.chance(OBEDIENT_PERCENT):
             offset = 0
-            if dice.chance(60):
+            if dice.chance(40):
                 env["size"] = (1 + dice.below(4)) * PAGE
         env["offset"] = offset % WORD
 
@@ -108,9 +113,11 @@ class Places:
             target = dice.late(inner)
             low, size = self.over(target, inner, dice)
             if shows and dice.chance(75):
-                self.moderate(env, target, whole.region, state)
+                for place in inner:
+                    if place is target or low <= place.low < low + size:
+                        self.moderate(env, place, whole.region, state)
         else:
-            low, size = self.between(whole, inner, dice)
+            low, size = self.between(whole, inner, "perms" not in env and "offset" in env, dice)
         if dice.chance(85):  # what stands out of the region is refused before all else
             low = max(low, whole.low)
             size = max(PAGE, min(size, whole.high - low))
@@ -143,6 +150,10 @@ class Places:
         """A range that meets, or just misses, what is there."""
         low, high = target.low, target.high
         pages = max(1, (high - low) // PAGE)
+        if dice.chance(30):  # all that follows without a gap
+            for place in inner:
+                high = place.high if place.low == high else high
+            return low, high - low
         if dice.chance(55):  # inside, at one end or at both
             start = dice.pick((low, low + dice.below(min(pages, 16)) * PAGE))
             return start, dice.pick((high - start, min(high - start, (1 + dice.below(3)) * PAGE)))
@@ -157,8 +168,8 @@ class Places:
                 return start, (1 + dice.below(4)) * PAGE
 
     @staticmethod
-    def between(whole: Place, inner: list[Place], dice: Dice) -> tuple[int, int]:
-        """A range in a gap, at one of its ends or all of it, or a page too large."""
+    def between(whole: Place, inner: list[Place], is_wide: bool, dice: Dice) -> tuple[int, int]:
+        """A range in a gap, at one of its ends or all of it, or a page too large.  is_wide: it is to hold others."""
         gaps = []
         start = whole.low
         for place in inner:
@@ -172,6 +183,8 @@ class Places:
         low, high = dice.pick(gaps)
         room = high - low
         size = (1 + dice.below(6)) * PAGE
+        if is_wide and dice.chance(80):
+            size = min(size * 16, max(PAGE, room // 2 // PAGE * PAGE))
         match dice.below(10):
             case 0:
                 return low, room
@@ -235,13 +248,15 @@ class Places:
             return
         t, vmo = state.tables, env["vmo"]
         end = t["vmo_size"].get(vmo, 0)
-        if t["is_vdso"].get(vmo) and dice.chance(60):
-            env["perms"] |= self.execute if dice.chance(80) else 0
+        if t["is_vdso"].get(vmo) and dice.chance(75):
+            env["perms"] |= self.execute if dice.chance(85) else 0
             env["vmo_offset"] = t["vdso_code_start"].get((), 0)
             env["size"] = t["vdso_code_size"].get((), 0)
             return
         if t["vmo_kind"].get(vmo) == self.physical and dice.chance(85):
             env["size"] = min(env["size"], end)
+            env["vmo_offset"] = dice.pick((0, end - env["size"]))
+            return
         room = max(0, end - env["size"])
         offset = dice.pick((0, 0, 0, room, dice.below(8) * PAGE, end))
         if dice.chance(4):

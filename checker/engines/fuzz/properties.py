@@ -77,6 +77,12 @@ class Properties:
                 return p
         return None
 
+    def lost(self, op: str, env: Mapping[str, int], before: State, after: State) -> list[Property]:
+        """The invariants and step properties that do not hold of a step, which need not be one of the contract."""
+        holds = self.interpreter.property
+        found = [w.property for w in self.invariants if not holds(w.property.name)(after, after, env)]
+        return found + [w.property for w in self.steps[op] if not holds(w.property.name)(before, after, env)]
+
     def witness(
         self, p: Property, env: Mapping[str, int], outcome: Outcome, before: State, after: State
     ) -> dict[str, tuple[int, Type]]:

@@ -1,13 +1,14 @@
 """A campaign: runs until a budget is used up or something is found, and the verdicts that come of it.
 
-Hypothesis generates in rounds; the same seed and number of steps give the same campaign.  When a round has found something, its
-runs are made small and no further round begins.
+Hypothesis generates in rounds; the same seed and number of steps give the same campaign.  When something was found, a few more runs
+look for what else there is; then the runs are made small.
 
 Not here: where verdicts are shown.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.logic.contract import Contract, Operation, Property
 from vmaspace.checker.report.verdict import Kind, Verdict
 
-RUNS_IN_ROUND = 250
+RUNS_IN_ROUND = 40  # Hypothesis repeats itself less in long rounds
+AFTERMATH = 600  # steps that are still judged when something was found, for what else there is
 ENGINE = "fuzz"
 
 
@@ -57,14 +59,14 @@ class _Campaign:
     """Collects failures, and ends when the budget is used up."""
 
     def __init__(self, steps: int | None, seconds: float | None, progress: Listener | None) -> None:
-        self.steps = steps
+        self.last = sys.maxsize if steps is None else steps
         self.deadline = time.monotonic() + seconds if seconds is not None else None
         self.progress = progress
         self.failures: dict[tuple[str, str, str], list[Failure]] = {}
 
     def before_step(self, session: Session) -> None:
         done = session.coverage.steps
-        if self.steps is not None and done >= self.steps:
+        if done >= self.last:
             raise _Enough
         if done & 63 == 0:  # the clock and the listener cost more than a look at a number
             if self.deadline is not None and time.monotonic() >= self.deadline:
@@ -73,10 +75,12 @@ class _Campaign:
                 self.progress.update(done, f"{session.coverage.runs:,} runs")
 
     def found(self, session: Session, finding: Finding) -> None:
+        if not self.failures:
+            self.last = min(self.last, session.coverage.steps + AFTERMATH)
         self.failures.setdefault(finding.key, []).append(Failure.of(session.drive, finding))
 
     def run(self, session: Session, seed: int, steps_per_run: int) -> None:
-        """Rounds, until one of them has found something."""
+        """Rounds, until the budget is used up or something was found."""
         settings = hypothesis.settings(
             database=None,
             deadline=None,
@@ -89,7 +93,7 @@ class _Campaign:
         )
         number = 0
         try:
-            while not self.failures:
+            while True:
                 machine = hypothesis.seed(seed * 1_000_003 + number)(machine_class(session, self))
                 run_state_machine_as_test(machine, settings=settings)
                 number += 1
@@ -118,7 +122,7 @@ def fuzz(
     seed: int = 0,
     steps: int | None = None,
     seconds: float | None = None,
-    max_steps_per_run: int = 50,
+    max_steps_per_run: int = 40,
     arches: Sequence[str] = (),
     progress: Listener | None = None,
 ) -> FuzzResult:
@@ -155,24 +159,30 @@ def fuzz(
 
 
 def _failed(failures: Iterable[Failure]) -> Iterable[Verdict]:
-    """A red verdict with the shortest trace for each failure."""
+    """A red verdict with the shortest trace for each obligation that failed."""
+    by_id: dict[str, list[tuple[Failure, Failure, float]]] = {}
     for failure in failures:
         began = time.monotonic()
         try:
             small = failure.smallest()
         except KeyboardInterrupt:
             small = failure
+        by_id.setdefault(failure.finding.id, []).append((small, failure, time.monotonic() - began))
+    for name, found in by_id.items():
+        small, failure, _ = min(found, key=lambda row: len(row[0].steps))
+        others = [row[0].finding.reason.splitlines()[0] for row in found if row[0] is not small]
         yield Verdict(
-            id=failure.finding.id,
-            property=failure.finding.name,
-            operation=failure.finding.operation,
+            id=name,
+            property=small.finding.name,
+            operation=small.finding.operation,
             engine=ENGINE,
-            verdict=failure.kind,
-            seconds=time.monotonic() - began,
+            verdict=small.kind,
+            seconds=sum(seconds for *_, seconds in found),
             scope=f"found in a run of {len(failure.steps)} steps",
             source=place_of(small.finding.span),
             trace=small.trace(),
             reason=small.finding.reason,
+            notes=tuple(f"another run ends differently: {other}" for other in others),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmaspace.checker.adapters.interface import ASSERTION, Adapter
+from vmaspace.checker.adapters.interface import Adapter
 from vmaspace.checker.engines.fuzz.arguments import Arguments
 from vmaspace.checker.engines.fuzz.coverage import Coverage
 from vmaspace.checker.engines.fuzz.dice import FACES, Dice
@@ -21,8 +21,10 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.execute import Interpreter
 
 FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
+PARAMETERS_A_CALL = 2.7  # an operation is called once for so many parameters
+IDLE_PERCENT = 15  # how often one is called that can not meet anything
+MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
-RATION = 3  # operations that make nothing and have no range are due every so many steps: most of them destroy
 
 
 class Session:
@@ -35,33 +37,43 @@ class Session:
         self.arguments = Arguments(interpreter)
         self.drive = Drive(adapter, Judge(interpreter))
         self.coverage = Coverage(contract)
-        self.rationed = {
-            name: k
-            for k, (name, plan) in enumerate(self.arguments.plans.items())
-            if not plan.has_range and not plan.makes_new
-        }
+        self.bursts = {o.name: max(1, round(len(o.params) / PARAMETERS_A_CALL)) for o in contract.operations.values()}
+        self.makers = [name for name, plan in self.arguments.plans.items() if plan.makes_new and not plan.elements]
         self.turn = 0
 
     def begin(self, number: int) -> Finding | None:
-        """Start a run in the world that a number stands for."""
-        self.turn = number
+        """Start a run in the world that a number stands for, with a few things made to work on."""
         self.coverage.runs += 1
-        return self.drive.begin(draw_world(Dice(number), self.arches, self.contract.enabled))
-
-    def is_due(self, operation: str) -> bool:
-        """Whether an operation may be called now; the same until the next turn."""
-        k = self.rationed.get(operation)
-        return k is None or (self.turn + k) % RATION == 0
+        dice = Dice(number)
+        finding = self.drive.begin(draw_world(dice, self.arches, self.contract.enabled))
+        for turn in range(dice.pick(MADE_FIRST) if self.makers else 0):
+            if finding is None and not self.drive.is_over:
+                self.turn = turn
+                finding = self.step(dice.pick(self.makers), dice.below(FACES))
+        self.turn = number
+        return finding
 
     def take(self, operation: str, number: int) -> Finding | None:
         """Make the call that a number stands for, if there is one in this state; what is wrong with it.
 
-        Where the kernel stopped, as the contract says it must, the machine is booted again.
+        An operation with many parameters is called several times in a row: there is more to get wrong, and regions need
+        neighbours to get wrong about.  Where the kernel stopped, as the contract says it must, the machine is booted again.
         """
-        self.turn += 1
+        for _ in range(self.bursts[operation]):
+            self.turn += 1
+            finding = self.step(operation, number)
+            if finding is not None:
+                return finding
+            if self.drive.is_over:
+                return self.begin(number)
+        return None
+
+    def step(self, operation: str, number: int) -> Finding | None:
         drive = self.drive
         # Hypothesis likes to draw a number again, which should not stand for the same call over and over.
         dice = Dice(number * FACES + self.turn)
+        if self.is_idle(operation) and not dice.chance(IDLE_PERCENT):
+            return None
         call = self.arguments.call(operation, drive.state, dice)
         if call is None:
             return None
@@ -70,6 +82,9 @@ class Session:
             fails_at = dice.pick(ALLOCATIONS)
         taken = drive.step(operation, call.env, fails_at, call.allowed)
         self.coverage.count(operation, taken.outcome.outcome if taken.outcome is not None else None)
-        if drive.finding is None and taken.status == ASSERTION:
-            return self.begin(number)
         return drive.finding
+
+    def is_idle(self, operation: str) -> bool:
+        """Whether an operation is about what lies in a range, and nothing lies anywhere."""
+        arguments = self.arguments
+        return arguments.plans[operation].is_about_old and not arguments.places.is_inhabited(self.drive.state)
