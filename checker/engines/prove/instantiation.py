@@ -24,7 +24,7 @@ from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.state import NULL, State
 from vmaspace.checker.logic.terms import Function, Term
 
-PER_ROUND = 2  # instances of one universal added in one round
+PER_ROUND = 5  # instances of one universal added in one round
 OPTIONS = {"auto_config": False, "case_split": 3, "arith.solver": 2}  # measured: the slowest proofs take half the time
 DEEPEST = 4  # the deepest terms that universals are instantiated with
 

@@ -89,7 +89,8 @@ class Prover:
         false: frozenset[str] = frozenset()
         pending = todo
         while pending:
-            self.discharge(pending, false, search=True)
+            # What rested on a false invariant is not known to be false itself: only the first pass searches for runs.
+            self.discharge(pending, false, search=not false)
             broken = frozenset(
                 o.property
                 for o, r in self.results.items()

@@ -21,7 +21,7 @@ class Budget:
     """induction: seconds per solver query; search: seconds per bounded search; steps: the longest run searched;
     counts: elements of each given sort in bounded searches."""
 
-    induction: float = 5.0
+    induction: float = 15.0
     search: float = 20.0
     steps: int = 5
     counts: tuple[tuple[str, int], ...] = (("Vmo", 2),)
