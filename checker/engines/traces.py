@@ -88,7 +88,9 @@ def as_step(contract: Contract, codec: Codec, move: Move) -> Step:
     fails_at = getattr(move, "fails_at", 0)
     if fails_at:
         picks[FAILS_AT] = fails_at
-    status = getattr(move, "status", None) or (move.outcome.outcome.status if move.outcome is not None else "OK")
+    status = getattr(move, "status", None) or (
+        move.outcome.outcome.status if move.outcome is not None else "OK"
+    )
     return Step(
         op=op.name,
         args=args,
@@ -121,7 +123,9 @@ def own_elements(contract: Contract, shown: dict[str, Any]) -> dict[str, Any]:
 
 def arch_of(contract: Contract, state: State) -> str | None:
     table = state.tables.get("arch")
-    return contract.enums["Arch"][table.get((), 0)] if table is not None and "Arch" in contract.enums else None
+    return (
+        contract.enums["Arch"][table.get((), 0)] if table is not None and "Arch" in contract.enums else None
+    )
 
 
 def place_of(span: Span | None) -> Place | None:

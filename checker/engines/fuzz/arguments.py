@@ -23,7 +23,9 @@ from vmaspace.checker.logic.state import State
 from vmaspace.checker.logic.terms import Term
 
 TRIES = 5  # calls that are made up before a step is given up, because the kernel would stop over each
-KEPT_STOPS_PERCENT = 60  # of the calls over which the kernel stops for the elements that were chosen, how many are made
+KEPT_STOPS_PERCENT = (
+    60  # of the calls over which the kernel stops for the elements that were chosen, how many are made
+)
 KEPT_SLIPS_PERCENT = 20  # of the calls over which it stops for something else
 STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
 LAME_PERCENT = 12  # below this: an element that a clause about it alone refuses
@@ -196,7 +198,9 @@ def choose(e: _Element, state: State, dice: Dice, preferred: Container[int] | No
     return dice.late(good)
 
 
-def struck(clauses: Sequence[Evaluator], name: str, of: Sequence[int], state: State, dice: Dice) -> int | None:
+def struck(
+    clauses: Sequence[Evaluator], name: str, of: Sequence[int], state: State, dice: Dice
+) -> int | None:
     """An element that one of the clauses, any of them, applies to."""
     clause = dice.pick(clauses)
     found = [i for i in of if clause(state, state, {name: i})]
@@ -246,7 +250,11 @@ def _taken(op: Operation, p: Term) -> int:
     """The flags that a clause `unless flags <= {...}` lets pass; all of them if there is no such clause."""
     for o in op.outcomes:
         for t in tm.walk(o.condition):
-            if t.op == "bitdiff" and t.args[0] is p and t.args[1].op == "const" and o.condition.symbols == {p}:
+            if (
+                t.op == "bitdiff"
+                and t.args[0] is p
+                and t.args[1].op == "const"
+                and o.condition.symbols == {p}
+            ):
                 return t.args[1].value
     return -1
-

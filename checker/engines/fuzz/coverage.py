@@ -37,7 +37,9 @@ class Coverage:
         for op in self.contract.operations.values():
             for o in op.outcomes:
                 if o.condition is not tm.FALSE:
-                    found[name_of(op.name, o)] = sum(self.seen[id(like)] for like in op.outcomes if is_like(like, o))
+                    found[name_of(op.name, o)] = sum(
+                        self.seen[id(like)] for like in op.outcomes if is_like(like, o)
+                    )
         return found
 
     def never(self) -> list[str]:

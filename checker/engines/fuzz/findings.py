@@ -73,7 +73,9 @@ class Wording:
             lines += self.differences(best, after)
         return Finding("effect", operation, CONFORMS, "\n".join(lines), clause(c), c.outcome.span)
 
-    def misplaced(self, operation: str, c: CompiledOutcome, name: str, value: int, allowed: list[int]) -> Finding:
+    def misplaced(
+        self, operation: str, c: CompiledOutcome, name: str, value: int, allowed: list[int]
+    ) -> Finding:
         choice = next(choice for choice, *_ in c.choices if choice.name == name)
         shown = self.codec.show(value, choice.symbol.type)
         lines = [f"{operation} chose {shown} for `{name}`, which the contract does not allow"]
@@ -124,7 +126,10 @@ class Wording:
     def held(self, f, value) -> str:  # type: ignore[no-untyped-def]
         if isinstance(value, Pieces) or (value is None and f.is_piecewise):
             pieces = value or Pieces()
-            shown = (f"{self.show(v, f.result)} from {s:#x}" for s, v in zip(pieces.starts, pieces.values, strict=True))
+            shown = (
+                f"{self.show(v, f.result)} from {s:#x}"
+                for s, v in zip(pieces.starts, pieces.values, strict=True)
+            )
             return "; ".join(shown) or "nothing"
         if value is None:
             value = -1 if f.result.kind == "sort" else 0
@@ -158,4 +163,4 @@ def clause(c: CompiledOutcome) -> str:
     if o.kind == "ok":
         return "OK: no clause applies"
     words = {"fails": o.status, "may": f"may {o.status}", "asserts": "asserts"}[o.kind]
-    return words if o.sentence in ("", o.status) else f"{words} \"{o.sentence}\""
+    return words if o.sentence in ("", o.status) else f'{words} "{o.sentence}"'

@@ -155,4 +155,3 @@ class Judge:
         if p is None:
             return None
         return self.wording.property(op, p, self.properties.witness(p, env, c.outcome, before, after))
-

@@ -8,9 +8,9 @@ Not here: what counts as a finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vmaspace.checker.adapters.world import VmoSpec, World
 from vmaspace.checker.engines.fuzz.drive import Drive, Taken
@@ -21,6 +21,7 @@ from vmaspace.checker.logic.terms import Term
 
 ATTEMPTS = 1500  # runs of the implementation, each of a few steps
 PAGE = 4096
+WORD = 1 << 64
 ROUND = (0, PAGE, 2 * PAGE, 3 * PAGE, 4 * PAGE, 0x1_0000, 0x10_0000, 0x20_0000, 1 << 30, 1 << 39)
 
 
@@ -31,13 +32,24 @@ class Made(NamedTuple):
     nth: int
 
 
+class At(NamedTuple):
+    """An address inside an element that has a base: it moves with it.  `absolute` is for when there is no such element."""
+
+    anchor: Made
+    offset: int
+    absolute: int
+
+
+Value = int | Made | At
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A call to make.  `ident` stays the same when steps around it go."""
 
     ident: int
     operation: str
-    args: Mapping[str, int | Made]
+    args: Mapping[str, Value]
     fails_at: int
 
 
@@ -50,10 +62,15 @@ def plan(contract: Contract, start: State, steps: Sequence[Taken]) -> Plan:
     enter(contract, known, -1, None, start)
     before, found = start, []
     for ident, taken in enumerate(steps):
-        args: dict[str, int | Made] = {}
+        args: dict[str, Value] = {}
         for p in contract.operations[taken.operation].params:
             value = taken.env[p.name]
-            args[p.name] = known.get((p.type.name, value), value) if p.type.kind == "sort" else value
+            if p.type.kind == "sort":
+                args[p.name] = known.get((p.type.name, value), value)
+            elif p.type.kind == "address":
+                args[p.name] = anchored(known, before, value)
+            else:
+                args[p.name] = value
         found.append(Planned(ident, taken.operation, args, taken.fails_at))
         enter(contract, known, ident, before, taken.state)
         before = taken.state
@@ -69,6 +86,18 @@ def enter(
             old = before.domains[sort] if before is not None else ()
             for nth, element in enumerate(e for e in after.domains[sort] if e not in old):
                 known[sort, element] = Made(ident, nth)
+
+
+def anchored(known: Mapping[tuple[str, int], Made], state: State, address: int) -> Value:
+    """An address in terms of the smallest live region that it lies in."""
+    t = state.tables
+    around = [
+        (size, r) for r, size in t["size"].items() if t["life"].get(r) == 1 and 0 <= address - t["base"].get(r, 0) < size
+    ]
+    if not around:
+        return address
+    _, region = min(around)
+    return At(known["Region", region], address - t["base"].get(region, 0), address)
 
 
 class Minimiser:
@@ -89,8 +118,9 @@ class Minimiser:
         while self.left > 0:
             before = (world, steps)
             steps = self.shorter(world, steps)
-            for plainer in plainer_worlds(world):
-                kept = self.reproduces(plainer, steps)
+            for change in PLAINER:
+                plainer = replace(world, **change(world))
+                kept = self.reproduces(plainer, steps) if plainer != world else None
                 if kept is not None:
                     world, steps = plainer, kept
             steps = self.simpler(world, steps)
@@ -139,8 +169,10 @@ class Minimiser:
         kept = self.reproduces(world, [*steps[:at], change, *steps[at + 1 :]])
         return kept if kept is not None and len(kept) == len(steps) else None
 
-    def simpler_values(self, type_: Type, value: int | Made, steps: Plan, at: int) -> Iterator[int | Made]:
-        if isinstance(value, Made):
+    def simpler_values(self, type_: Type, value: Value, steps: Plan, at: int) -> Iterator[Value]:
+        if isinstance(value, At):
+            yield from (value._replace(offset=n) for n in rounder(value.offset) if plainness(n) < plainness(value.offset))
+        elif isinstance(value, Made):
             earlier = [Made(-1, 0), *(Made(s.ident, 0) for s in steps[:at])]
             yield from (made for made in earlier if made < value)
         elif type_.kind == "flags":
@@ -193,6 +225,10 @@ class Minimiser:
                 if found is None:
                     return None
                 env[p.name] = found
+            elif isinstance(value, At):
+                region = elements.get(("Region", value.anchor))
+                base = self.drive.state.tables["base"].get(region, 0)
+                env[p.name] = value.absolute if region is None else (base + value.offset) % WORD
             else:
                 env[p.name] = value
         return env
@@ -216,14 +252,14 @@ def rounder(n: int) -> Iterator[int]:
         yield n - n % PAGE - PAGE
 
 
-def plainer_worlds(world: World) -> Iterator[World]:
-    if not world.aslr_disabled:
-        yield replace(world, aslr_disabled=True)
-    if world.arch != "x86_64":
-        yield replace(world, arch="x86_64")
-    if world.seed:
-        yield replace(world, seed=0)
-    for keep in range(len(world.vmos)):
-        yield replace(world, vmos=world.vmos[:keep])
-    if world.vmos:
-        yield replace(world, vmos=(VmoSpec(0x10000), *world.vmos[1:]))
+# Ways to make a world plainer, each tried on top of those that worked.
+PLAINER: tuple[Callable[[World], dict[str, Any]], ...] = (
+    lambda world: {"aslr_disabled": True},
+    lambda world: {"seed": 0},
+    lambda world: {"arch": "x86_64"},
+    lambda world: {"vmos": ()},
+    lambda world: {"vmos": world.vmos[:1]},
+    lambda world: {"vmos": world.vmos[:2]},
+    lambda world: {"vmos": world.vmos[:3]},
+    lambda world: {"vmos": (VmoSpec(0x10000), *world.vmos[1:])},
+)

@@ -34,7 +34,11 @@ class Places:
         perms = contract.flags.get("Perms", {})
         self.bit = {name: 1 << bit for name, bit in flags.items()}
         self.trio = sum(self.bit.get(f"can_map_{name}", 0) for name in ("read", "write", "execute"))
-        self.needs = [(1 << perms[n], self.bit.get(f"can_map_{n}", 0)) for n in ("read", "write", "execute") if n in perms]
+        self.needs = [
+            (1 << perms[n], self.bit.get(f"can_map_{n}", 0))
+            for n in ("read", "write", "execute")
+            if n in perms
+        ]
         self.execute = 1 << perms["execute"] if "execute" in perms else 0
         self.types = contract.enums.get("Type", ())
         self.shares = contract.enums.get("ShareOpt", ())
@@ -42,7 +46,9 @@ class Places:
         self.mapping = kinds.index("mapping") if "mapping" in kinds else -1
         kinds = contract.enums.get("VmoKind", ())
         self.physical = kinds.index("physical") if "physical" in kinds else -1
-        self.is_riscv = "riscv64" in contract.enums.get("Arch", ()) and contract.enums["Arch"].index("riscv64")
+        self.is_riscv = "riscv64" in contract.enums.get("Arch", ()) and contract.enums["Arch"].index(
+            "riscv64"
+        )
 
     # --- flags that agree with the region --------------------------------------------------------------------------
 
@@ -97,7 +103,9 @@ class Places:
         offset = low - base
         if flags & self.bit["offset_is_upper_limit"]:
             offset += size if dice.chance(70) else 0
-        elif not flags & (self.bit["specific"] | self.bit["specific_overwrite"]) and dice.chance(OBEDIENT_PERCENT):
+        elif not flags & (self.bit["specific"] | self.bit["specific_overwrite"]) and dice.chance(
+            OBEDIENT_PERCENT
+        ):
             offset = 0
             if dice.chance(40):
                 env["size"] = (1 + dice.below(4)) * PAGE
@@ -107,7 +115,9 @@ class Places:
         """A low end and a size in bytes, page aligned if what is there is."""
         if dice.chance(5):
             return self.about(whole, dice)
-        shows = "perms" in env and "offset" not in env  # permissions for what is there: mappings alone have any
+        shows = (
+            "perms" in env and "offset" not in env
+        )  # permissions for what is there: mappings alone have any
         inner = self.regions_below(whole.region, state, dice.chance(60), shows)
         if is_over and inner:
             target = dice.late(inner)

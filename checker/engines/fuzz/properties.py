@@ -47,7 +47,8 @@ class Properties:
             for op in contract.operations
         }
         self.afters = {
-            op: [p for p in self.judged if p.kind == "after" and p.operation == op] for op in contract.operations
+            op: [p for p in self.judged if p.kind == "after" and p.operation == op]
+            for op in contract.operations
         }
         self.all_steps = [w for w in watched.values() if w.property.kind == "step"]
 
@@ -129,6 +130,8 @@ def _first(search: tm.Term, before: State, after: State, env: Mapping[str, int])
     code = Source()
     names = "".join(code.name(b) + ", " for b in search.binders)
     loops = code.loops(f"({names})", search)
-    function: Any = build("\n".join(["def f(S, T, e):", *code.prelude(), f"    return next(iter({loops}), ())", ""]))
+    function: Any = build(
+        "\n".join(["def f(S, T, e):", *code.prelude(), f"    return next(iter({loops}), ())", ""])
+    )
     values: tuple[int, ...] = function(before, after, env)
     return values

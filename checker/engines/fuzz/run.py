@@ -195,14 +195,18 @@ def _passed(
     for op in contract.operations.values():
         calls = coverage.calls[op.name]
         if op.name not in red:
-            yield _verdict(op, f"{calls:,} calls", calls > 0, interrupted, seconds * calls / max(1, coverage.steps))
+            yield _verdict(
+                op, f"{calls:,} calls", calls > 0, interrupted, seconds * calls / max(1, coverage.steps)
+            )
     broken = {f.finding.name for f in failures if f.finding.kind == "property"}
     for p in session.drive.judge.properties.judged:
         if p.name not in broken:
             yield _verdict(p, f"{coverage.steps:,} steps", coverage.steps > 0, interrupted, 0.0)
 
 
-def _verdict(of: Operation | Property, scope: str, is_seen: bool, interrupted: bool, seconds: float) -> Verdict:
+def _verdict(
+    of: Operation | Property, scope: str, is_seen: bool, interrupted: bool, seconds: float
+) -> Verdict:
     kind, reason = Kind.PASSED, ""
     if interrupted:
         kind, reason = Kind.UNKNOWN, "interrupted before the budget was used up"

@@ -37,8 +37,12 @@ class Session:
         self.arguments = Arguments(interpreter)
         self.drive = Drive(adapter, Judge(interpreter))
         self.coverage = Coverage(contract)
-        self.bursts = {o.name: max(1, round(len(o.params) / PARAMETERS_A_CALL)) for o in contract.operations.values()}
-        self.makers = [name for name, plan in self.arguments.plans.items() if plan.makes_new and not plan.elements]
+        self.bursts = {
+            o.name: max(1, round(len(o.params) / PARAMETERS_A_CALL)) for o in contract.operations.values()
+        }
+        self.makers = [
+            name for name, plan in self.arguments.plans.items() if plan.makes_new and not plan.elements
+        ]
         self.turn = 0
 
     def begin(self, number: int) -> Finding | None:

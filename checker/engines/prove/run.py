@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -38,6 +40,7 @@ def contracts_for(program: CheckedProgram, wanted: Iterable[str] | None = None) 
 
 def _start(contracts: dict[str, Contract], budget: Budget) -> None:
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _worker = Worker(contracts, budget)
 
 
@@ -49,11 +52,17 @@ def _discharge(o: Obligation, without: frozenset[str], search: bool) -> Result:
 class Prover:
     """Proves properties of one program.
 
-    jobs: worker processes (0: in this process).  progress: called with (done, total, what).
+    jobs: worker processes (0: in this process).  progress: called with (done, total, what).  seconds: when to stop; what is
+    not done then stays unknown.
     """
 
     def __init__(
-        self, program: CheckedProgram, budget: Budget | None = None, jobs: int | None = None, progress: Progress | None = None
+        self,
+        program: CheckedProgram,
+        budget: Budget | None = None,
+        jobs: int | None = None,
+        progress: Progress | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.program = program
         self.budget = budget or Budget()
@@ -61,6 +70,8 @@ class Prover:
         self.progress = progress or (lambda done, total, what: None)
         self.results: dict[Obligation, Result] = {}
         self.interrupted = False
+        self.is_late = False
+        self.deadline = None if seconds is None else time.monotonic() + seconds
         self.contracts: dict[str, Contract] = {}
 
     # --- running ---------------------------------------------------------------------------------------------------
@@ -96,7 +107,7 @@ class Prover:
                 for o, r in self.results.items()
                 if o.switch == "" and r.kind != Kind.PROVED and self.is_hypothesis(o.property)
             )
-            if broken <= false:
+            if broken <= false or self.is_late:
                 return
             false |= broken
             pending = [o for o, r in self.results.items() if r.used & false - {o.property}]
@@ -114,6 +125,8 @@ class Prover:
         if self.jobs <= 1:
             worker = Worker(self.contracts, self.budget)
             for o in pending:
+                if self.late():
+                    return
                 yield worker.discharge(o, without, search)
             return
         # Workers inherit the elaborated contracts; solver contexts are made after the fork.
@@ -124,13 +137,20 @@ class Prover:
             }
             try:
                 while running:
-                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    if self.late():
+                        stop(pool)
+                        return
+                    finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                     for f in finished:
                         o = running.pop(f)
                         yield self.outcome(f, o)
             except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
+                stop(pool)
                 raise
+
+    def late(self) -> bool:
+        self.is_late = self.is_late or (self.deadline is not None and time.monotonic() > self.deadline)
+        return self.is_late
 
     def outcome(self, future: Future[Result], o: Obligation) -> Result:
         try:
@@ -142,7 +162,7 @@ class Prover:
 
     def verdict(self, o: Obligation, r: Result | None) -> Verdict:
         if r is None:
-            reason = "interrupted before it was tried" if self.interrupted else "not tried"
+            reason = "interrupted before it was done" if self.interrupted else "the budget ran out before it was done"
             r = Result(o, str(Kind.UNKNOWN), 0.0, "", reason)
         elif o.expected and r.kind == Kind.PROVED:
             reason = "the contract as implemented was expected to break this property here, and does not"
@@ -160,6 +180,13 @@ class Prover:
             reason=r.reason,
             notes=r.notes,
         )
+
+
+def stop(pool: ProcessPoolExecutor) -> None:
+    """Leave what is under way: the results so far are what counts."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for child in multiprocessing.active_children():
+        child.terminate()
 
 
 def place(span: Span) -> Place:

@@ -1,0 +1,220 @@
+"""What each command does: read the sources, run the engines, show the result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.cli.profiles import PROFILES
+from vmaspace.checker.cli.sources import known, load_program, settings, system_class
+from vmaspace.checker.engines.conformance import runner
+from vmaspace.checker.engines.conformance.results import Outcome
+from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
+from vmaspace.checker.engines.prove.induction import Induction
+from vmaspace.checker.engines.prove.obligations import obligations
+from vmaspace.checker.engines.prove.run import Prover, contracts_for
+from vmaspace.checker.engines.prove.smt2 import write_obligations
+from vmaspace.checker.engines.prove.worker import Budget
+from vmaspace.checker.engines.replay import replay as replay_trace
+from vmaspace.checker.language.check import CheckedProgram
+from vmaspace.checker.logic.elaborate import elaborate
+from vmaspace.checker.report.artifacts import save_traces, write_junit
+from vmaspace.checker.report.as_json import report_text
+from vmaspace.checker.report.progress import Progress
+from vmaspace.checker.report.terminal import make_console, print_report, print_trace, put
+from vmaspace.checker.report.trace import Trace
+from vmaspace.checker.report.verdict import Kind, Report, Verdict
+
+FUZZ_SECONDS = 20.0
+
+
+def check(o: argparse.Namespace) -> int:
+    """The main job: prove, then fuzz, then known answers."""
+    profile = PROFILES[o.profile]
+    start = time.monotonic()
+    program = load_program(o.spec, o.properties, o.files)
+    names = known(o.property or (), program.properties, "property") or None
+    files = settings().conformance
+    verdicts, blocks, late = prove_all(program, o, profile.prove, names, None, _left(start, o.budget))
+    left = _left(start, o.budget)
+    seconds = profile.fuzz_seconds if left is None else min(profile.fuzz_seconds, left)
+    if seconds > 0:
+        found, statistics = fuzz_all(program, o.seed, None, seconds, (), None)
+        verdicts += found
+        blocks["fuzz"] = statistics
+        late |= bool(statistics.get("interrupted"))
+    else:
+        late = True
+    for file in files:
+        found, summary = known_answers(file, None)
+        verdicts += found
+        blocks["conformance"] = summary
+    return show(o, verdicts, blocks, start, late)
+
+
+def prove(o: argparse.Namespace) -> int:
+    start = time.monotonic()
+    program = load_program(o.spec, o.properties, o.files)
+    names = known(o.property or (), program.properties, "property") or None
+    operations = known(o.operation or (), program.ops, "operation") or None
+    if o.smt2 is not None:
+        return write_smt2(program, o, names, operations)
+    budget = Budget()
+    if o.timeout is not None:
+        budget = replace(budget, induction=o.timeout, search=o.timeout)
+    verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget)
+    return show(o, verdicts, blocks, start, late)
+
+
+def fuzz(o: argparse.Namespace) -> int:
+    start = time.monotonic()
+    program = load_program(o.spec, o.properties, o.files)
+    seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
+    verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model)
+    return show(o, verdicts, {"fuzz": statistics}, start, bool(statistics.get("interrupted")))
+
+
+def replay(o: argparse.Namespace) -> int:
+    start = time.monotonic()
+    path = Path(o.file)
+    if path.suffix == ".jsonl":
+        verdicts, summary = known_answers(path, o.model)
+        if o.json:  # the summary itself: it has every case
+            code = Report(tuple(verdicts)).exit
+            print(json.dumps({**summary, "exit": int(code)}, indent=1))
+            return int(code)
+        return show(o, verdicts, {"conformance": summary}, start, False)
+    trace = Trace.load(path)
+    contract = elaborate(load_program(o.spec, o.properties, o.files), frozenset(trace.switches))
+    chosen = None if o.model is None else system_class(o.model)
+    verdict = replay_trace(trace, contract, system_class=chosen, file=str(path))
+    if not o.json:
+        print_trace(make_console(), verdict.trace or trace, path)
+    return show(o, [replace(verdict, trace=None)], {}, start, False)
+
+
+# --- the engines ------------------------------------------------------------------------------------------------------
+
+
+def prove_all(
+    program: CheckedProgram,
+    o: argparse.Namespace,
+    budget: Budget,
+    names: Iterable[str] | None,
+    operations: Iterable[str] | None,
+    seconds: float | None,
+) -> tuple[list[Verdict], dict[str, Any], bool]:
+    with Progress("prove") as progress:
+
+        def tell(done: int, total: int, what: str) -> None:
+            progress.total = total
+            progress.update(done, what)
+
+        prover = Prover(program, budget, o.jobs, tell, seconds)
+        verdicts = prover.prove(names, operations)
+    return verdicts, {"prove": {"obligations": len(verdicts)}}, prover.interrupted or prover.is_late
+
+
+def fuzz_all(
+    program: CheckedProgram, seed: int, steps: int | None, seconds: float | None, arches: Iterable[str], model: str | None
+) -> tuple[list[Verdict], dict[str, Any]]:
+    contract = elaborate(program)
+    chosen = None if model is None else system_class(model)
+
+    def adapter() -> ModelAdapter:
+        return ModelAdapter(contract) if chosen is None else ModelAdapter(contract, chosen)
+
+    with Progress("fuzz", steps) as progress:
+        result = run_fuzz(
+            contract, adapter, seed=seed, steps=steps, seconds=seconds, arches=tuple(arches), progress=progress
+        )
+    return result.verdicts, result.statistics
+
+
+def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[str, Any]]:
+    """One verdict for the file if all is well, one for each case that failed otherwise."""
+    start = time.monotonic()
+    if model is None:
+        report = runner.run_file(file)
+    else:
+        chosen = system_class(model)
+        report = runner.run_file(file, lambda arch: chosen(arch))
+    seconds = time.monotonic() - start
+    verdicts = [
+        Verdict(f"conformance/{c.id}", f"conformance/{c.id}", None, "replay", Kind.FAILED, 0.0, "one case", None, None, str(c))
+        for c in report.cases
+        if c.outcome is Outcome.FAILED
+    ]
+    scope = f"{report.passed} of {len(report.cases)} cases; {report.unsupported} use operations that are not there yet"
+    kind = Kind.PASSED if report.passed and not verdicts else Kind.UNSUPPORTED
+    if kind is Kind.PASSED or not verdicts:
+        verdicts.append(Verdict("conformance", "conformance", None, "replay", kind, seconds, scope))
+    return verdicts, report.to_json()
+
+
+def write_smt2(
+    program: CheckedProgram, o: argparse.Namespace, names: Iterable[str] | None, operations: Iterable[str] | None
+) -> int:
+    contracts = contracts_for(program, names)
+    chosen = None if names is None else set(names)
+    kept = None if operations is None else set(operations)
+    inductions = {switch: Induction(contract) for switch, contract in contracts.items()}
+    written = 0
+    for ob in obligations(contracts[""], contracts[""].properties.values()):
+        if not ob.operation or (chosen and ob.property not in chosen) or (kept and ob.operation not in kept):
+            continue
+        induction = inductions[ob.switch]
+        folder = Path(o.smt2) / ob.switch if ob.switch else Path(o.smt2)
+        written += len(write_obligations(induction, induction.contract.properties[ob.property], ob.operation, folder))
+    print(f"{written} queries written to {o.smt2}")
+    return 0
+
+
+# --- showing ------------------------------------------------------------------------------------------------------------
+
+
+def show(
+    o: argparse.Namespace,
+    verdicts: list[Verdict],
+    blocks: dict[str, Any],
+    start: float,
+    late: bool,
+) -> int:
+    report = Report(tuple(verdicts), blocks, time.monotonic() - start, late)
+    paths = save_traces(report, o.traces)
+    if o.junit is not None:
+        write_junit(report, o.junit, paths)
+    if o.json:
+        sys.stdout.write(report_text(report, paths))
+    else:
+        console = make_console()
+        for line in summary(blocks):
+            put(console, line)
+        print_report(console, report, paths, slowest=getattr(o, "slowest", 0))
+    return int(report.exit)
+
+
+def summary(blocks: dict[str, Any]) -> list[str]:
+    """What the engines' own numbers say, in a line each."""
+    lines = []
+    if "fuzz" in blocks:
+        f = blocks["fuzz"]
+        rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
+        lines.append(f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}")
+    if "conformance" in blocks:
+        c = blocks["conformance"]
+        lines.append(
+            f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, {c['unsupported']} unsupported"
+        )
+    return [*lines, ""] if lines else []
+
+
+def _left(start: float, budget: float | None) -> float | None:
+    return None if budget is None else max(0.0, budget - (time.monotonic() - start))

@@ -1,0 +1,149 @@
+"""Arguments, exit codes, and what becomes of every error.
+
+Exit codes: 0 all green, 1 something is red, 2 the input or the call can not be used, 3 something stayed undecided.
+No input ends in a traceback: what is wrong is said on standard error, with a place and a next step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from vmaspace.checker.cli import jobs
+from vmaspace.checker.cli.profiles import PROFILES
+from vmaspace.checker.cli.sources import UsageError
+from vmaspace.checker.engines.conformance.error import ConformanceError
+from vmaspace.checker.language.diagnostics import LanguageError
+from vmaspace.checker.report.trace import TraceError
+from vmaspace.checker.report.verdict import Exit
+
+ARCHES = ("x86_64", "arm64", "riscv64")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The `vmaspace` command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    job: Callable[[argparse.Namespace], int] = options.job
+    try:
+        return job(options)
+    except LanguageError as error:
+        print(error.render(), file=sys.stderr)
+    except (UsageError, TraceError, ConformanceError) as error:
+        print(f"vmaspace: {error}", file=sys.stderr)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return int(Exit.RED)
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"vmaspace: {name}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("vmaspace: interrupted", file=sys.stderr)
+        return int(Exit.UNDECIDED)
+    return int(Exit.USAGE)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="vmaspace", description="Checks Zircon's VmAspace against its formal contract.")
+    top.add_argument("--version", action="version", version=f"vmaspace {version('vmaspace')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _check(commands.add_parser("check", help="the main job: prove, fuzz and replay within a budget"))
+    _prove(commands.add_parser("prove", help="prove properties for any number of elements"))
+    _fuzz(commands.add_parser("fuzz", help="drive the model and judge every step"))
+    _replay(commands.add_parser("replay", help="run a trace or a file of known answers again"))
+    return top
+
+
+def _check(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job=jobs.check)
+    _sources(p)
+    p.add_argument("--profile", choices=list(PROFILES), default="ci", help="how much work (default: ci)")
+    p.add_argument("--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided")
+    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the fuzzing (default: 0)")
+    _only(p)
+    _proving(p)
+    _output(p)
+
+
+def _prove(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job=jobs.prove)
+    _sources(p)
+    _only(p)
+    p.add_argument("--operation", action="append", metavar="OP", help="only this operation (may be repeated)")
+    p.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="per solver query and per search")
+    p.add_argument("--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided")
+    p.add_argument("--smt2", metavar="DIR", help="write the obligations as SMT-LIB 2 files and solve nothing")
+    _proving(p)
+    _output(p)
+
+
+def _fuzz(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job=jobs.fuzz)
+    _sources(p)
+    length = p.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=_positive, metavar="N", help="judge so many steps")
+    length.add_argument("--seconds", type=_seconds, metavar="S", help="go on for so long (default: 20)")
+    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="the same seed and steps, the same campaign")
+    p.add_argument("--arch", action="append", choices=ARCHES, help="only this machine (may be repeated)")
+    _model(p)
+    _output(p)
+
+
+def _replay(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job=jobs.replay)
+    p.add_argument("file", metavar="FILE", help="a trace (.json) or known answers (.jsonl)")
+    _sources(p)
+    _model(p)
+    _output(p)
+
+
+# --- options that several commands share ------------------------------------------------------------------------------
+
+
+def _sources(p: argparse.ArgumentParser) -> None:
+    p.add_argument("files", nargs="*", metavar="ASPEC", help="property files to judge beside the library")
+    p.add_argument("--spec", metavar="DIR", help="the contract, in place of the one that is installed")
+    p.add_argument("--properties", metavar="DIR", help="the library of properties, in place of the installed one")
+
+
+def _only(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--property", action="append", metavar="NAME", help="only this property (may be repeated)")
+
+
+def _proving(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--jobs", type=_natural, metavar="N", help="worker processes (default: one a core)")
+    p.add_argument("--slowest", type=_natural, default=5, metavar="N", help="list the N slowest (default: 5)")
+
+
+def _model(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--model", metavar="MODULE:CLASS", help="a class derived from vmaspace.model.system:System")
+
+
+def _output(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", action="store_true", help="print one JSON object (vmaspace.report/1)")
+    p.add_argument("--junit", metavar="FILE", help="write JUnit XML too")
+    p.add_argument("--traces", metavar="DIR", default="traces", help="where traces are saved (default: traces)")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
