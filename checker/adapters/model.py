@@ -123,7 +123,15 @@ class ModelAdapter:
         return self._region(v).create_sub_vmar(offset, size, align_pow2, flags)  # type: ignore[no-any-return]
 
     def _map(
-        self, v: int, offset: int, size: int, align_pow2: int, flags: int, vmo: int, vmo_offset: int, perms: int
+        self,
+        v: int,
+        offset: int,
+        size: int,
+        align_pow2: int,
+        flags: int,
+        vmo: int,
+        vmo_offset: int,
+        perms: int,
     ) -> Called:
         return self._region(v).create_vm_mapping(  # type: ignore[no-any-return]
             offset, size, align_pow2, flags, self.vmos[vmo], vmo_offset, perms
@@ -132,7 +140,9 @@ class ModelAdapter:
     def _unmap(self, v: int, base: int, size: int, op_children: int) -> Called:
         return self._region(v).unmap(base, size, bool(op_children)), None
 
-    def _protect(self, v: int, base: int, size: int, perms: int, has_cache_bits: int, op_children: int) -> Called:
+    def _protect(
+        self, v: int, base: int, size: int, perms: int, has_cache_bits: int, op_children: int
+    ) -> Called:
         mmu_flags = perms | (int(MmuFlag.UNCACHED) if has_cache_bits else 0)
         return self._region(v).protect(base, size, mmu_flags, bool(op_children)), None
 

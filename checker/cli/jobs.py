@@ -123,7 +123,12 @@ def prove_all(
 
 
 def fuzz_all(
-    program: CheckedProgram, seed: int, steps: int | None, seconds: float | None, arches: Iterable[str], model: str | None
+    program: CheckedProgram,
+    seed: int,
+    steps: int | None,
+    seconds: float | None,
+    arches: Iterable[str],
+    model: str | None,
 ) -> tuple[list[Verdict], dict[str, Any]]:
     contract = elaborate(program)
     chosen = None if model is None else system_class(model)
@@ -133,7 +138,13 @@ def fuzz_all(
 
     with Progress("fuzz", steps) as progress:
         result = run_fuzz(
-            contract, adapter, seed=seed, steps=steps, seconds=seconds, arches=tuple(arches), progress=progress
+            contract,
+            adapter,
+            seed=seed,
+            steps=steps,
+            seconds=seconds,
+            arches=tuple(arches),
+            progress=progress,
         )
     return result.verdicts, result.statistics
 
@@ -148,7 +159,18 @@ def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[st
         report = runner.run_file(file, lambda arch: chosen(arch))
     seconds = time.monotonic() - start
     verdicts = [
-        Verdict(f"conformance/{c.id}", f"conformance/{c.id}", None, "replay", Kind.FAILED, 0.0, "one case", None, None, str(c))
+        Verdict(
+            f"conformance/{c.id}",
+            f"conformance/{c.id}",
+            None,
+            "replay",
+            Kind.FAILED,
+            0.0,
+            "one case",
+            None,
+            None,
+            str(c),
+        )
         for c in report.cases
         if c.outcome is Outcome.FAILED
     ]
@@ -160,7 +182,10 @@ def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[st
 
 
 def write_smt2(
-    program: CheckedProgram, o: argparse.Namespace, names: Iterable[str] | None, operations: Iterable[str] | None
+    program: CheckedProgram,
+    o: argparse.Namespace,
+    names: Iterable[str] | None,
+    operations: Iterable[str] | None,
 ) -> int:
     contracts = contracts_for(program, names)
     chosen = None if names is None else set(names)
@@ -172,7 +197,9 @@ def write_smt2(
             continue
         induction = inductions[ob.switch]
         folder = Path(o.smt2) / ob.switch if ob.switch else Path(o.smt2)
-        written += len(write_obligations(induction, induction.contract.properties[ob.property], ob.operation, folder))
+        written += len(
+            write_obligations(induction, induction.contract.properties[ob.property], ob.operation, folder)
+        )
     print(f"{written} queries written to {o.smt2}")
     return 0
 
@@ -207,7 +234,9 @@ def summary(blocks: dict[str, Any]) -> list[str]:
     if "fuzz" in blocks:
         f = blocks["fuzz"]
         rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
-        lines.append(f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}")
+        lines.append(
+            f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}"
+        )
     if "conformance" in blocks:
         c = blocks["conformance"]
         lines.append(

@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="vmaspace", description="Checks Zircon's VmAspace against its formal contract.")
+    top = argparse.ArgumentParser(
+        prog="vmaspace", description="Checks Zircon's VmAspace against its formal contract."
+    )
     top.add_argument("--version", action="version", version=f"vmaspace {version('vmaspace')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _check(commands.add_parser("check", help="the main job: prove, fuzz and replay within a budget"))
@@ -60,7 +62,9 @@ def _check(p: argparse.ArgumentParser) -> None:
     p.set_defaults(job=jobs.check)
     _sources(p)
     p.add_argument("--profile", choices=list(PROFILES), default="ci", help="how much work (default: ci)")
-    p.add_argument("--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided")
+    p.add_argument(
+        "--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided"
+    )
     p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the fuzzing (default: 0)")
     _only(p)
     _proving(p)
@@ -73,7 +77,9 @@ def _prove(p: argparse.ArgumentParser) -> None:
     _only(p)
     p.add_argument("--operation", action="append", metavar="OP", help="only this operation (may be repeated)")
     p.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="per solver query and per search")
-    p.add_argument("--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided")
+    p.add_argument(
+        "--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided"
+    )
     p.add_argument("--smt2", metavar="DIR", help="write the obligations as SMT-LIB 2 files and solve nothing")
     _proving(p)
     _output(p)
@@ -85,7 +91,9 @@ def _fuzz(p: argparse.ArgumentParser) -> None:
     length = p.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_positive, metavar="N", help="judge so many steps")
     length.add_argument("--seconds", type=_seconds, metavar="S", help="go on for so long (default: 20)")
-    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="the same seed and steps, the same campaign")
+    p.add_argument(
+        "--seed", type=_natural, default=0, metavar="N", help="the same seed and steps, the same campaign"
+    )
     p.add_argument("--arch", action="append", choices=ARCHES, help="only this machine (may be repeated)")
     _model(p)
     _output(p)
@@ -105,7 +113,9 @@ def _replay(p: argparse.ArgumentParser) -> None:
 def _sources(p: argparse.ArgumentParser) -> None:
     p.add_argument("files", nargs="*", metavar="ASPEC", help="property files to judge beside the library")
     p.add_argument("--spec", metavar="DIR", help="the contract, in place of the one that is installed")
-    p.add_argument("--properties", metavar="DIR", help="the library of properties, in place of the installed one")
+    p.add_argument(
+        "--properties", metavar="DIR", help="the library of properties, in place of the installed one"
+    )
 
 
 def _only(p: argparse.ArgumentParser) -> None:
@@ -118,13 +128,17 @@ def _proving(p: argparse.ArgumentParser) -> None:
 
 
 def _model(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--model", metavar="MODULE:CLASS", help="a class derived from vmaspace.model.system:System")
+    p.add_argument(
+        "--model", metavar="MODULE:CLASS", help="a class derived from vmaspace.model.system:System"
+    )
 
 
 def _output(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="print one JSON object (vmaspace.report/1)")
     p.add_argument("--junit", metavar="FILE", help="write JUnit XML too")
-    p.add_argument("--traces", metavar="DIR", default="traces", help="where traces are saved (default: traces)")
+    p.add_argument(
+        "--traces", metavar="DIR", default="traces", help="where traces are saved (default: traces)"
+    )
 
 
 def _natural(text: str) -> int:

@@ -53,7 +53,11 @@ def known(names: Iterable[str], choices: Iterable[str], what: str) -> list[str]:
     for name in found:
         if name not in every:
             close = get_close_matches(name, every, n=2)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(every)[:12])}, …"
+            hint = (
+                f"did you mean {' or '.join(close)}?"
+                if close
+                else f"known: {', '.join(sorted(every)[:12])}, …"
+            )
             raise UsageError(f"there is no {what} {name!r}; {hint}")
     return found
 
@@ -63,7 +67,9 @@ def system_class(name: str) -> type[System]:
     try:
         return system_class_of(name)
     except SubjectError as error:
-        raise UsageError(f"--model {name}: {error.message}" + (f"; {error.hint}" if error.hint else "")) from None
+        raise UsageError(
+            f"--model {name}: {error.message}" + (f"; {error.hint}" if error.hint else "")
+        ) from None
 
 
 def settings(start: Path | None = None) -> Settings:
@@ -89,7 +95,9 @@ def _settings(file: Path, table: object) -> Settings:
         raise UsageError(f"{file}: [tool.vmaspace] has no setting {min(unknown)!r}; known: conformance")
     listed = table.get("conformance", [])
     if not isinstance(listed, list) or not all(isinstance(f, str) for f in listed):
-        raise UsageError(f'{file}: [tool.vmaspace] conformance should be a list of files, such as ["cases.jsonl"]')
+        raise UsageError(
+            f'{file}: [tool.vmaspace] conformance should be a list of files, such as ["cases.jsonl"]'
+        )
     paths = tuple(file.parent / f for f in listed)
     for p in paths:
         if not p.is_file():

@@ -214,10 +214,12 @@ class Source:
 
     def prelude(self) -> list[str]:
         lines = [
-            f"    {local} = {'T' if stage else 'S'}.tables[{name!r}]" for (name, stage), local in self.tables.items()
+            f"    {local} = {'T' if stage else 'S'}.tables[{name!r}]"
+            for (name, stage), local in self.tables.items()
         ]
         lines += [
-            f"    {local} = {'T' if stage else 'S'}.domains[{name!r}]" for (name, stage), local in self.domains.items()
+            f"    {local} = {'T' if stage else 'S'}.domains[{name!r}]"
+            for (name, stage), local in self.domains.items()
         ]
         lines += [f"    {local} = e[{symbol.name!r}]" for symbol, local in self.params.items()]
         return lines
@@ -249,7 +251,7 @@ def source(t: Term, name: str = "f") -> str:
 def build(text: str, name: str = "f") -> Any:
     """The function that a generated text defines."""
     space = dict(RUNTIME)
-    exec(compile(text, f"<generated {name}>", "exec"), space)  # noqa: S102
+    exec(compile(text, f"<generated {name}>", "exec"), space)
     return space[name]
 
 

@@ -197,7 +197,12 @@ class _Elaborator:
     # --- effects ---------------------------------------------------------------------------------------------------
 
     def run(
-        self, body: Sequence[ast.Statement], names: Names, draft: _Draft, when: Term, binders: tuple[Term, ...] = ()
+        self,
+        body: Sequence[ast.Statement],
+        names: Names,
+        draft: _Draft,
+        when: Term,
+        binders: tuple[Term, ...] = (),
     ) -> None:
         """Add what the statements do, under the condition `when`, for all `binders`.  Extends `names`."""
         for s in body:
@@ -229,7 +234,13 @@ class _Elaborator:
                     self.run(s.ref.body, given, draft, when, binders)
 
     def choose(
-        self, kind: str, binder: ast.Binder, where: Sequence[ast.Expr], names: Names, draft: _Draft, when: Term
+        self,
+        kind: str,
+        binder: ast.Binder,
+        where: Sequence[ast.Expr],
+        names: Names,
+        draft: _Draft,
+        when: Term,
     ) -> Term:
         # An outcome's choices are told apart by name, also when an effect that makes some is applied twice.
         taken, name = {c.name for c in draft.choices}, binder.name
@@ -246,7 +257,9 @@ class _Elaborator:
     def assign(
         self, s: ast.Assign, names: Names, draft: _Draft, when: Term, binders: tuple[Term, ...]
     ) -> None:
-        args = _terms([self.value(a, names, 0) for a in s.target.args]) if isinstance(s.target, ast.Call) else ()
+        args = (
+            _terms([self.value(a, names, 0) for a in s.target.args]) if isinstance(s.target, ast.Call) else ()
+        )
         used = when.symbols.union(*(a.symbols for a in args)) if args else when.symbols
         value = self.term(s.value, names)
         needed = tuple(b for b in binders if b in args or b in used or b in value.symbols)
@@ -309,7 +322,16 @@ class _Elaborator:
         draft = _Draft()
         self.run(d.effects, names, draft, tm.TRUE)
         outcomes.append(
-            Outcome("ok", "OK", tm.TRUE, tm.and_(*blocked), "success", d.span, tuple(draft.choices), tuple(draft.updates))
+            Outcome(
+                "ok",
+                "OK",
+                tm.TRUE,
+                tm.and_(*blocked),
+                "success",
+                d.span,
+                tuple(draft.choices),
+                tuple(draft.updates),
+            )
         )
         results = tuple(b.name for b in d.results)
         return Operation(
@@ -337,7 +359,14 @@ class _Elaborator:
         if kind != "may":
             blocked.append(tm.not_(condition))
         return Outcome(
-            kind, status, condition, guard, c.sentence or status, c.span, tuple(draft.choices), tuple(draft.updates)
+            kind,
+            status,
+            condition,
+            guard,
+            c.sentence or status,
+            c.span,
+            tuple(draft.choices),
+            tuple(draft.updates),
         )
 
     # --- properties ------------------------------------------------------------------------------------------------
@@ -371,7 +400,9 @@ class _Elaborator:
         if p.init is not None:
             self.run(p.init.body, {}, draft, tm.TRUE)
             init_span = p.init.span
-        init = Outcome("ok", "OK", tm.TRUE, tm.TRUE, "init", init_span, tuple(draft.choices), tuple(draft.updates))
+        init = Outcome(
+            "ok", "OK", tm.TRUE, tm.TRUE, "init", init_span, tuple(draft.choices), tuple(draft.updates)
+        )
         operations = {d.name: self.operation(d) for d in p.ops.values()}
         assumptions = []
         for d in p.givens.values():
@@ -494,9 +525,9 @@ def _builtin(name: str, args: list[Value]) -> Term:
             return tm.ite(tm.le(a, tm.number(tm.WORD - tm.PAGE)), up, tm.number(0))
         case "wraps", [Term() as a, Term() as b]:
             return tm.le(tm.number(tm.WORD), tm.add(a, b))
-        case ("page" | "pages"), [Term() as a]:
+        case (("page" | "pages"), [Term() as a]):
             return tm.div(a, tm.PAGE)
-        case ("address_of" | "bytes_of"), [Term() as a]:
+        case (("address_of" | "bytes_of"), [Term() as a]):
             return tm.scale(a, tm.PAGE)
         case "min", [Term() as a, Term() as b]:
             return tm.ite(tm.le(a, b), a, b)
@@ -507,9 +538,4 @@ def _builtin(name: str, args: list[Value]) -> Term:
 
 def _overlap(a: Range, b: Range) -> Term:
     """They share a byte; an empty range shares none."""
-    return tm.and_(
-        tm.lt(a.low, b.high), tm.lt(b.low, a.high), tm.not_(a.is_empty()), tm.not_(b.is_empty())
-    )
-
-
-
+    return tm.and_(tm.lt(a.low, b.high), tm.lt(b.low, a.high), tm.not_(a.is_empty()), tm.not_(b.is_empty()))

@@ -98,7 +98,12 @@ class Interpreter:
     # --- choices ---------------------------------------------------------------------------------------------------
 
     def resolutions(
-        self, c: CompiledOutcome, state: State, env: Env, picks: Mapping[str, int], observed: State | None = None
+        self,
+        c: CompiledOutcome,
+        state: State,
+        env: Env,
+        picks: Mapping[str, int],
+        observed: State | None = None,
     ) -> Iterator[Env]:
         """Every way to make the choices of an outcome.
 
@@ -108,7 +113,12 @@ class Interpreter:
         yield from _resolve(c, 0, state, dict(env), picks, observed)
 
     def successors(
-        self, c: CompiledOutcome, state: State, env: Env, picks: Mapping[str, int], observed: State | None = None
+        self,
+        c: CompiledOutcome,
+        state: State,
+        env: Env,
+        picks: Mapping[str, int],
+        observed: State | None = None,
     ) -> Iterator[tuple[Env, State]]:
         for chosen in self.resolutions(c, state, env, picks, observed):
             yield chosen, apply(c, state, chosen)
@@ -139,7 +149,9 @@ class Interpreter:
         op = self.contract.operations[p.operation]
         named = dict(env)
         named["status"] = (
-            list(self.contract.statuses).index(outcome.status) if outcome.status in self.contract.statuses else -1
+            list(self.contract.statuses).index(outcome.status)
+            if outcome.status in self.contract.statuses
+            else -1
         )
         for result in p.results:
             term = op.result(outcome, result.name.removeprefix("result."), result.type)
@@ -160,7 +172,9 @@ def compile_outcome(outcome: Outcome) -> CompiledOutcome:
         search = _search(outcome, index) if c.kind != "new" else None
         choices.append((c, evaluator(c.when), evaluator(c.condition), search))
     # Clauses are asked in order, so each needs only its own condition.
-    return CompiledOutcome(outcome, evaluator(outcome.condition), [_writer(u) for u in outcome.updates], choices)
+    return CompiledOutcome(
+        outcome, evaluator(outcome.condition), [_writer(u) for u in outcome.updates], choices
+    )
 
 
 def _search(outcome: Outcome, index: int) -> Any:
@@ -234,8 +248,7 @@ def _resolve(
     if index == len(c.choices):
         yield dict(env)
         return
-    choice, when, condition, search = c.choices[index]
-    name = choice.symbol.name
+    name = c.choices[index][0].symbol.name
     for value in _values(c, index, state, env, picks, observed):
         env[name] = value
         yield from _resolve(c, index + 1, state, env, picks, observed)
@@ -317,7 +330,9 @@ def _write_pieces(table: dict[Any, Pieces], written: list[tuple[Any, Any]]) -> N
         if key == NULL:
             continue
         old = table.get(key, EMPTY)
-        pieces = Pieces.of((start, int(value) if hit else old.at(start)) for start, hit, value in cells(old.starts))
+        pieces = Pieces.of(
+            (start, int(value) if hit else old.at(start)) for start, hit, value in cells(old.starts)
+        )
         if pieces.starts:
             table[key] = pieces
         else:

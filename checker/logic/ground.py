@@ -34,7 +34,9 @@ class Snapshot:
     def __init__(self) -> None:
         self.exists: dict[Type, dict[Term, Term]] = {}
         self.values: dict[Place, Term] = {}
-        self.pieces: Callable[[Function, tuple[Term, ...], Term], Term] = lambda f, key, at: tm.default(f.result)
+        self.pieces: Callable[[Function, tuple[Term, ...], Term], Term] = lambda f, key, at: tm.default(
+            f.result
+        )
         self.breaks: Callable[[Function], list[Term]] = lambda f: []
 
     def value(self, f: Function, key: tuple[Term, ...]) -> Term:
@@ -70,7 +72,9 @@ class Grounder:
             return otherwise
         if arg.op == "ite":
             return tm.ite(
-                arg.args[0], self.split(arg.args[1], build, otherwise), self.split(arg.args[2], build, otherwise)
+                arg.args[0],
+                self.split(arg.args[1], build, otherwise),
+                self.split(arg.args[2], build, otherwise),
             )
         result = otherwise
         for e in sorted((e for e in self.possible(arg) if e.op == "const"), key=lambda e: e.value):
@@ -139,7 +143,9 @@ class _Grounding:
         if f.kind == "exists":
             return self.grounder.split(args[0], state.there, tm.FALSE)
         if f.is_piecewise:
-            return self.at_places(args[:-1], (), lambda key: state.pieces(f, key, args[-1]), tm.default(f.result))
+            return self.at_places(
+                args[:-1], (), lambda key: state.pieces(f, key, args[-1]), tm.default(f.result)
+            )
         return self.at_places(args, (), lambda key: state.value(f, key), tm.default(f.result))
 
     def at_places(
@@ -206,7 +212,7 @@ class _Grounding:
         for e, inner in tests.bounds:
             for _, instance in self.around(inner, names):
                 bounds[self.term(e, instance)] = None
-        for f, stage, args, shift, inner in tests.pieces:
+        for f, stage, _, shift, inner in tests.pieces:
             for _, instance in self.around(inner, names):
                 for b in self.states[stage].breaks(f):
                     bounds[tm.sub(b, self.term(shift, instance))] = None

@@ -31,9 +31,9 @@ class Tests:
     # Of an inner bound number that the number is compared with: what the inner one is itself tested in.
     bodies: dict[Term, Term] = field(default_factory=dict)
     is_nested: bool = False
-    pieces: dict[
-        tuple[Function, int, tuple[Term, ...], Term, tuple[tuple[Term, int | None], ...]], None
-    ] = field(default_factory=dict)
+    pieces: dict[tuple[Function, int, tuple[Term, ...], Term, tuple[tuple[Term, int | None], ...]], None] = (
+        field(default_factory=dict)
+    )
 
 
 Binders = tuple[tuple[Term, int | None], ...]

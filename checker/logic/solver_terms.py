@@ -156,7 +156,9 @@ class SolverTerms:
 
     def quantifier(self, t: Term) -> z3.ExprRef:
         if t.stage is not None:
-            guards = [tm.app(tm.existence(b.type), (b,)) if b.type.kind == "sort" else in_word(b) for b in t.binders]
+            guards = [
+                tm.app(tm.existence(b.type), (b,)) if b.type.kind == "sort" else in_word(b) for b in t.binders
+            ]
             return self.formula(quantify(t.op, t.binders, guards, t.body))
         assert t.op != "count", "counts have no direct translation"
         build = z3.ForAll if t.op == "forall" else z3.Exists

@@ -66,7 +66,7 @@ class State:
 def empty_state(contract: Contract) -> State:
     """Nothing exists and everything holds its default."""
     names = [*contract.variables, *contract.givens]
-    return State({s: () for s in contract.sorts}, {n: {} for n in names})
+    return State(dict.fromkeys(contract.sorts, ()), {n: {} for n in names})
 
 
 class Codec:

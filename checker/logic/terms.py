@@ -45,6 +45,7 @@ class Term:
     "aligned" (x, k: x is a multiple of 2^k), "forall" / "exists" / "count" (data: (binders, stage); args: (body,)).
     """
 
+    symbols: frozenset[Term]
     __slots__ = ("op", "args", "data", "type", "ident", "symbols")
 
     def __init__(self, op: str, args: tuple[Term, ...], data: object, type_: Type, ident: int) -> None:
@@ -493,7 +494,13 @@ def show(t: Term) -> str:
     """A compact text, for messages and for reading generated obligations."""
     match t.op:
         case "const":
-            return str(bool(t.value)).lower() if t.type == BOOL else hex(t.value) if abs(t.value) > 9 else str(t.value)
+            return (
+                str(bool(t.value)).lower()
+                if t.type == BOOL
+                else hex(t.value)
+                if abs(t.value) > 9
+                else str(t.value)
+            )
         case "null":
             return "null"
         case "sym":
@@ -516,5 +523,7 @@ def show(t: Term) -> str:
         case "div" | "mod":
             return f"({show(t.args[0])} {t.op} {t.data})"
         case _:
-            word = {"eq": "==", "le": "<=", "add": "+", "bitand": "&", "bitor": "|", "bitdiff": "-"}.get(t.op, t.op)
+            word = {"eq": "==", "le": "<=", "add": "+", "bitand": "&", "bitor": "|", "bitdiff": "-"}.get(
+                t.op, t.op
+            )
             return "(" + f" {word} ".join(map(show, t.args)) + ")"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import z3
 
-from vmaspace.checker.engines.prove.unroll import Candidate, Step, Unrolling
+from vmaspace.checker.engines.prove.unroll import Candidate, Step, Unrolling, Written
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Contract, Property
@@ -52,7 +52,11 @@ class Search:
     seconds: float
 
 
-OPTIONS = {"auto_config": False, "case_split": 3, "arith.solver": 2}  # measured: ten times faster than the defaults
+OPTIONS = {
+    "auto_config": False,
+    "case_split": 3,
+    "arith.solver": 2,
+}  # measured: ten times faster than the defaults
 
 
 class GroundTerms(SolverTerms):
@@ -95,8 +99,8 @@ class Bounded:
             (op, o)
             for op in (self.contract.operations[n] for n in operations)
             for o in op.outcomes
-            if o.kind in ("ok", "fails")
-            and (o.has_effect or p.kind == "after")
+            if (o.kind in ("ok", "fails")
+            and (o.has_effect or p.kind == "after"))
             or (may and o.kind == "may" and (o.has_effect or p.kind == "after"))
         ]
         return self.search(p, last)
@@ -194,7 +198,9 @@ class Bounded:
             more = set(found)
             for op, o in self.all_outcomes():
                 if o.changed() & found:
-                    more |= tm.functions_of(op.domain, op.requires, o.guard, *(c.condition for c in o.choices))
+                    more |= tm.functions_of(
+                        op.domain, op.requires, o.guard, *(c.condition for c in o.choices)
+                    )
                     for u in o.updates:
                         if u.function in found:
                             more |= tm.functions_of(u.condition, u.value, *u.args)
@@ -309,11 +315,11 @@ class Focused(Unrolling):
         super().__init__(contract, counts)
         self.focus = focus
 
-    def write(self, before: Snapshot, after: Snapshot, written, tag: str) -> None:  # type: ignore[no-untyped-def]
+    def write(self, before: Snapshot, after: Snapshot, written: list[Written], tag: str) -> None:
         kept = []
         for taken, outcome, names in written:
             updates = tuple(u for u in outcome.updates if u.function in self.focus)
-            kept.append((taken, _with_updates(outcome, updates), names))
+            kept.append((taken, replace(outcome, updates=updates), names))
         super().write(before, after, kept, tag)
 
     def branch(self) -> Focused:
@@ -326,9 +332,3 @@ class Focused(Unrolling):
         other.steps = list(self.steps)
         other.next_element = dict(self.next_element)
         return other
-
-
-def _with_updates(outcome, updates):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(outcome, updates=updates)

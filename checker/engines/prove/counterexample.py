@@ -43,7 +43,9 @@ class Counterexamples(Bounded):
                 run = self.find_in(p, candidate, hypotheses, size, left)
                 if run is not None:
                     return Search(run, 1, True, "", time.perf_counter() - start)
-        return Search(None, 1, True, "no counterexample to induction in small scopes", time.perf_counter() - start)
+        return Search(
+            None, 1, True, "no counterexample to induction in small scopes", time.perf_counter() - start
+        )
 
     def find_in(
         self, p: Property, candidate: Candidate, hypotheses: list[Property], size: dict[str, int], left: float
@@ -92,9 +94,7 @@ class Counterexamples(Bounded):
                 continue
             for key in _keys(f, start):
                 inner = ",".join(map(str, key))
-                named = self.terms.functions.get(
-                    Function(f"{f.name}@0({inner})", (f.params[-1],), f.result)
-                )
+                named = self.terms.functions.get(Function(f"{f.name}@0({inner})", (f.params[-1],), f.result))
                 if named is None or model[named] is None:
                     continue
                 pieces = _interpretation(model[named])
@@ -138,5 +138,3 @@ def _interpretation(found: z3.FuncInterp) -> Pieces:
     if not entries:
         entries = [(0, int(otherwise.as_long()))]
     return Pieces.of(sorted(entries))
-
-

@@ -99,5 +99,3 @@ def facts(count: Term) -> list[Term]:
         tm.forall((*free, x), tm.implies(one, tm.le(tm.number(1), count)), None),
         tm.forall((*free, x, y), tm.implies(tm.and_(one, two, distinct), tm.le(tm.number(2), count)), None),
     ]
-
-

@@ -86,7 +86,9 @@ class Induction:
             found += self._goals(p, nothing, (), op.params)
         return found
 
-    def _goals(self, p: Property, o: Outcome, given: tuple[Term, ...], params: tuple[Term, ...]) -> list[Goal]:
+    def _goals(
+        self, p: Property, o: Outcome, given: tuple[Term, ...], params: tuple[Term, ...]
+    ) -> list[Goal]:
         body = tm.restage(p.body, 1) if p.kind == "invariant" else p.body
         if p.kind == "after":
             body = self.at_end(p, self.contract.operations[p.operation or ""], o)

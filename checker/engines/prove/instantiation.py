@@ -25,7 +25,11 @@ from vmaspace.checker.logic.state import NULL, State
 from vmaspace.checker.logic.terms import Function, Term
 
 PER_ROUND = 5  # instances of one universal added in one round
-OPTIONS = {"auto_config": False, "case_split": 3, "arith.solver": 2}  # measured: the slowest proofs take half the time
+OPTIONS = {
+    "auto_config": False,
+    "case_split": 3,
+    "arith.solver": 2,
+}  # measured: the slowest proofs take half the time
 DEEPEST = 4  # the deepest terms that universals are instantiated with
 
 
@@ -182,13 +186,18 @@ class Query:
             a, b = t.args
             both = tm.and_(tm.or_(tm.not_(a), b), tm.or_(a, tm.not_(b)))
             return self.prepare(both, positive, name, top)
-        return tm.rewrite(t, lambda node: self.defined(node, name) if node.op in ("forall", "exists") else None)
+        return tm.rewrite(
+            t, lambda node: self.defined(node, name) if node.op in ("forall", "exists") else None
+        )
 
     def quantifier(self, t: Term, positive: bool, name: str, top: bool) -> Term:
         guard = tm.TRUE
         if t.stage is not None:
             guard = tm.and_(
-                *(tm.app(tm.existence(b.type), (b,)) if b.type.kind == "sort" else in_word(b) for b in t.binders)
+                *(
+                    tm.app(tm.existence(b.type), (b,)) if b.type.kind == "sort" else in_word(b)
+                    for b in t.binders
+                )
             )
         if (t.op == "forall") == positive:  # universal here
             body = t.body if positive else tm.not_(t.body)
@@ -253,7 +262,9 @@ class Query:
     def refine_rank(self, rank: int, reading: Reading) -> bool:
         added = False
         for u in [u for u in self.universals if u.rank == rank]:
-            if u.proxy is not tm.TRUE and not z3.is_true(reading.model.eval(self.terms.formula(u.proxy), True)):
+            if u.proxy is not tm.TRUE and not z3.is_true(
+                reading.model.eval(self.terms.formula(u.proxy), True)
+            ):
                 continue
             found = self.compiled.search(u)(reading.state, reading.state, reading.env)  # type: ignore[operator]
             fresh = 0
@@ -344,7 +355,7 @@ class Reading:
                 continue
             table = self.table(f, interpretation)
             if f.kind == "exists":
-                exists[f.params[0].name] = {k for k, v in table.items() if v}
+                exists[f.params[0].name] = {k for k, v in table.items() if v and isinstance(k, int)}
             else:
                 self.state.tables[f.name] = table
         for sort, given in terms.contract.sorts.items():
@@ -366,9 +377,7 @@ class Reading:
                 table[k[0] if len(k) == 1 else k] = otherwise
         for i in range(interpretation.num_entries()):
             entry = interpretation.entry(i)
-            key = tuple(
-                self.plain(entry.arg_value(j), p) for j, p in enumerate(f.params)
-            )
+            key = tuple(self.plain(entry.arg_value(j), p) for j, p in enumerate(f.params))
             table[key[0] if len(key) == 1 else key] = self.plain(entry.value(), f.result)
         return table
 
@@ -441,7 +450,9 @@ def universals_of_facts(functions: Iterable[Function], sorts: dict[str, bool]) -
             continue
         places = tuple(tm.symbol(f"at{i}.{f.name}", p) for i, p in enumerate(f.params))
         there = [
-            tm.app(tm.existence(x.type), (x,)) for x in places if x.type.kind == "sort" and not sorts[x.type.name]
+            tm.app(tm.existence(x.type), (x,))
+            for x in places
+            if x.type.kind == "sort" and not sorts[x.type.name]
         ]
         here = tm.app(f, places)
         body = tm.or_(tm.eq(here, tm.default(f.result)), tm.and_(*there))
@@ -450,5 +461,3 @@ def universals_of_facts(functions: Iterable[Function], sorts: dict[str, bool]) -
             body = tm.and_(body, target)
         found.append(tm.forall(places, body, None))
     return found
-
-

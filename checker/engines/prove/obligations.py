@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ class Obligation:
     switch: str = ""
     expected: bool = False
 
-    @property
+    @builtins.property  # `property` is a field of this class
     def id(self) -> str:
         name = f"{self.operation}/{self.property}"
         return f"{name}[{self.switch}]" if self.switch else name

@@ -76,7 +76,9 @@ class Prover:
 
     # --- running ---------------------------------------------------------------------------------------------------
 
-    def prove(self, names: Iterable[str] | None = None, operations: Iterable[str] | None = None) -> list[Verdict]:
+    def prove(
+        self, names: Iterable[str] | None = None, operations: Iterable[str] | None = None
+    ) -> list[Verdict]:
         """Prove the named properties (default: all) for the named operations (default: all)."""
         chosen = None if names is None else set(names)
         self.contracts = contracts_for(self.program, chosen)
@@ -86,7 +88,9 @@ class Prover:
         if operations is not None:
             kept = set(operations)
             todo = [o for o in todo if o.operation in kept]
-        todo.sort(key=lambda o: (not (o.expected or o.operation == ""), o))  # searches take longest: start with them
+        todo.sort(
+            key=lambda o: (not (o.expected or o.operation == ""), o)
+        )  # searches take longest: start with them
         try:
             self.settle(todo)
         except KeyboardInterrupt:
@@ -162,7 +166,11 @@ class Prover:
 
     def verdict(self, o: Obligation, r: Result | None) -> Verdict:
         if r is None:
-            reason = "interrupted before it was done" if self.interrupted else "the budget ran out before it was done"
+            reason = (
+                "interrupted before it was done"
+                if self.interrupted
+                else "the budget ran out before it was done"
+            )
             r = Result(o, str(Kind.UNKNOWN), 0.0, "", reason)
         elif o.expected and r.kind == Kind.PROVED:
             reason = "the contract as implemented was expected to break this property here, and does not"

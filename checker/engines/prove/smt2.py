@@ -20,7 +20,12 @@ def obligation_text(induction: Induction, p: Property, g: Goal, operation: str) 
     """One query in SMT-LIB 2."""
     terms = induction.terms
     solver = z3.Solver()
-    formulas = [*induction.contract.assumptions, *induction.distinct_new(g.outcome), *g.given, tm.not_(g.claim)]
+    formulas = [
+        *induction.contract.assumptions,
+        *induction.distinct_new(g.outcome),
+        *g.given,
+        tm.not_(g.claim),
+    ]
     if operation == INIT:
         formulas += [*induction.nothing_exists(), *map(counting.none_yet, g.counts)]
     else:
@@ -36,7 +41,7 @@ def obligation_text(induction: Induction, p: Property, g: Goal, operation: str) 
         if f is not tm.TRUE:
             solver.add(terms.formula(counting.abstract(f)))
     head = f"; {operation}/{p.name}: {g.outcome.status}, {g.outcome.sentence}\n; unsat means: the property survives\n"
-    return head + solver.to_smt2()
+    return head + str(solver.to_smt2())
 
 
 def write_obligations(induction: Induction, p: Property, operation: str, folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from vmaspace.checker.logic.points import tests_of
 from vmaspace.checker.logic.terms import Function, Term
 
 Candidate = tuple[Operation, Outcome]
+Written = tuple[Term, Outcome, dict[Term, Term]]  # when it was taken, what it writes, its symbols
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Unrolling:
         self.constraints: list[Term] = []
         self.states: list[Snapshot] = []
         self.steps: list[Step] = []
-        self.next_element = {s: 0 for s in contract.sorts}
+        self.next_element = dict.fromkeys(contract.sorts, 0)
         # Bounded integers, such as alignments, are fixed to their lowest value unless the search is about them.
         self.free: frozenset[Term] = frozenset()
 
@@ -117,7 +118,9 @@ class Unrolling:
             self.constraints.append(tm.or_(tm.eq(symbol, tm.null(symbol.type)), *cases))
         elif symbol.type.kind == "enum":
             top = len(self.contract.enums[symbol.type.name]) - 1
-            self.constraints.append(tm.or_(*(tm.eq(symbol, tm.const(i, symbol.type)) for i in range(top + 1))))
+            self.constraints.append(
+                tm.or_(*(tm.eq(symbol, tm.const(i, symbol.type)) for i in range(top + 1)))
+            )
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -129,7 +132,7 @@ class Unrolling:
         after = Snapshot()
         after.exists = {sort: dict(there) for sort, there in before.exists.items()}
         made = self.new_elements(step)
-        written: list[tuple[Term, Outcome, dict[Term, Term]]] = []
+        written: list[Written] = []
         choice = []
         for j, (op, outcome) in enumerate(candidates):
             taken = tm.eq(step.selector, tm.number(j)) if len(candidates) > 1 else tm.TRUE
@@ -217,7 +220,11 @@ class Unrolling:
     # --- effects ---------------------------------------------------------------------------------------------------
 
     def write(
-        self, before: Snapshot, after: Snapshot, written: list[tuple[Term, Outcome, dict[Term, Term]]], tag: str
+        self,
+        before: Snapshot,
+        after: Snapshot,
+        written: list[Written],
+        tag: str,
     ) -> None:
         """Set the values of `after`: those of `before`, changed by whichever outcome was taken."""
         after.values = dict(before.values)
@@ -350,12 +357,12 @@ class Unrolling:
         for e in tests_of(place, u.condition).bounds:
             elements = [b for b in u.binders if b is not place and b in e[0].symbols]
             for instance in product(*(before.exists[b.type] for b in elements)):
-                found.append(self.ground(e[0], before, {**names, **dict(zip(elements, instance, strict=True))}))
+                found.append(
+                    self.ground(e[0], before, {**names, **dict(zip(elements, instance, strict=True))})
+                )
         return found
 
 
 def _unknown_pieces(f: Function, key: tuple[Term, ...], at: Term) -> Term:
     inner = ",".join(str(e.value) for e in key)
     return tm.app(Function(f"{f.name}@0({inner})", (f.params[-1],), f.result), (at,))
-
-

@@ -102,7 +102,14 @@ class Worker:
     ) -> Result:
         """A result with its trace, which is all of the run that leaves the worker."""
         trace = build_trace(
-            self.contracts[o.switch], p, o.operation or None, "prove", kind, reason or p.sentence, run.start, run.moves
+            self.contracts[o.switch],
+            p,
+            o.operation or None,
+            "prove",
+            kind,
+            reason or p.sentence,
+            run.start,
+            run.moves,
         )
         return Result(o, str(kind), seconds, scope, reason, trace=trace, notes=notes)
 
