@@ -1,7 +1,7 @@
 """What an engine asks of an implementation: start it in a world, call an operation, look at all of it.
 
-Everything that crosses this border is a small integer of the contract: elements are numbered by sort in the order in which
-they were first seen, and the contract's first elements are 0.  Statuses are names.
+Everything that crosses this border is a small integer of the contract: elements are numbered by sort in the
+order in which they were first seen, and the contract's first elements are 0.  Statuses are names.
 
 Not here: how the answers are judged.
 """
@@ -23,9 +23,9 @@ CRASH = "CRASH"
 class Answer:
     """What a call came to.
 
-    status: a status of the contract, ASSERTION (the kernel would stop; `violated` says over what) or CRASH (the
-    implementation itself broke; `violated` says how).  results: the elements that the call returned, by the operation's
-    names for them.
+    status: a status of the contract, ASSERTION (the kernel would stop; `violated` says over what) or CRASH
+    (the implementation itself broke; `violated` says how).  results: the elements that the call returned, by
+    the operation's names for them.
     """
 
     status: str
@@ -34,7 +34,10 @@ class Answer:
 
 
 class Adapter(Protocol):
-    """An implementation that can be driven."""
+    """An implementation that can be driven.
+
+    It is looked at after the start and after each call: an element has a number from then on.
+    """
 
     @property
     def subject(self) -> str:

@@ -1,7 +1,8 @@
 """The reference model, or a class derived from it, as an implementation to be driven.
 
-An operation of the contract is one method here, and each calls the member of the model that the kernel's callers would call.
-What the caller of the kernel chooses but the contract leaves out (a name's letters, the koid) is fixed.
+An operation of the contract is one method here, and each calls the member of the model that the kernel's
+callers would call. What the caller of the kernel chooses but the contract leaves out (a name's letters, the
+koid) is fixed.
 
 Not here: what the contract sees of the model afterwards; that is `observation`.
 """

@@ -1,10 +1,11 @@
 """What the contract sees of the reference model: every variable, read off the objects.
 
-Nothing is cached that a faulty model could change behind our back: each look reads every object ever seen again.  `parent` is
-what a region says of itself and `under` what the lists of children say, so that the two are held against each other.
+Nothing is cached that a faulty model could change behind our back: each look reads every object ever seen
+again.  `parent` is what a region says of itself and `under` what the lists of children say, so that the two
+are held against each other.
 
-Of a dead region everything but parent and object is what its object still holds.  Of a freed address space the constituents
-are the last that were seen: its page tables are gone, and the contract keeps what they were.
+Of a dead region everything but parent and object is what its object still holds.  Of a freed address space
+the constituents are the last that were seen: its page tables are gone, and the contract keeps what they were.
 """
 
 from __future__ import annotations

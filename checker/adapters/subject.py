@@ -25,7 +25,9 @@ class SubjectError(Exception):
 def system_class_of(name: str) -> type[System]:
     """The class that `package.module:Class` names."""
     if not NAME.fullmatch(name):
-        raise SubjectError(f'"{name}" does not name a class', "write package.module:Class, such as mine:MySystem")
+        raise SubjectError(
+            f'"{name}" does not name a class', "write package.module:Class, such as mine:MySystem"
+        )
     module_name, _, path = name.partition(":")
     try:
         found: object = importlib.import_module(module_name)

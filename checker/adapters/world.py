@@ -1,7 +1,7 @@
 """The world that a run happens in: the facts that no operation changes, and the seed.
 
-A `World` is what an implementation is started with; `givens` says the same as a state of the contract, and `world_of` reads
-it back from one, so that a recorded run can be started again.
+A `World` is what an implementation is started with; `givens` says the same as a state of the contract, and
+`world_of` reads it back from one, so that a recorded run can be started again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a trace back to concrete states and calls; whatever in it makes no sense is one `TraceError` with its place.
 
-`report.trace` has already seen to the form of the document.  Here the contract has its say: which operations, arguments and
-variables there are, and which values they take.
+`report.trace` has already seen to the form of the document.  Here the contract has its say: which operations,
+arguments and variables there are, and which values they take.
 
 Not here: running what was read; that is `replay`.
 """
@@ -65,7 +65,11 @@ class Reader:
         name = self.trace.steps[index].op
         found = self.contract.operations.get(name)
         if found is None:
-            self.fail(f"/steps/{index}/op", f'unknown operation "{name}"', nearest(name, list(self.contract.operations)))
+            self.fail(
+                f"/steps/{index}/op",
+                f'unknown operation "{name}"',
+                nearest(name, list(self.contract.operations)),
+            )
         return found
 
     def arguments(self, index: int) -> Env:
@@ -76,7 +80,9 @@ class Reader:
         env: Env = {}
         for p in op.params:
             if p.name not in step.args:
-                self.fail(f"/steps/{index}/args", f'"{p.name}" is missing', f"{op.name} takes {', '.join(names)}")
+                self.fail(
+                    f"/steps/{index}/args", f'"{p.name}" is missing', f"{op.name} takes {', '.join(names)}"
+                )
             env[p.name] = self.value(f"/steps/{index}/args/{p.name}", step.args[p.name], p.type)
         return env
 
@@ -95,7 +101,9 @@ class Reader:
         """Which allocation was made to fail."""
         value = self.trace.steps[index].picks.get(FAILS_AT, 0)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self.fail(f"/steps/{index}/picks/{FAILS_AT}", "expected the number of an allocation", "the first is 1")
+            self.fail(
+                f"/steps/{index}/picks/{FAILS_AT}", "expected the number of an allocation", "the first is 1"
+            )
         return value
 
     def value(self, where: str, shown: Any, type_: Any) -> int:

@@ -1,7 +1,8 @@
 """Runs a recorded trace again and says whether it still shows what it showed.
 
-A trace of an implementation runs on that implementation, judged step by step.  A trace of the contract runs on the contract:
-each answer is computed again from the arguments and choices, each state is compared, and the property has the last word.
+A trace of an implementation runs on that implementation, judged step by step.  A trace of the contract runs
+on the contract: each answer is computed again from the arguments and choices, each state is compared, and the
+property has the last word.
 
 Not here: how a trace is read; that is `reading`.
 """
@@ -42,8 +43,9 @@ def replay(
 ) -> Verdict:
     """The verdict on a trace today; `TraceError` if it can not be run.
 
-    contract: with the switches of the trace on; the one that is shipped, if none is given.  system_class: run the trace on
-    this implementation instead of the one that it names.  file: where the trace was read from, for messages.
+    contract: with the switches of the trace on; the one that is shipped, if none is given.  system_class: run
+    the trace on this implementation instead of the one that it names.  file: where the trace was read from,
+    for messages.
     """
     began = time.monotonic()
     contract = _contract_for(trace, contract, file)
@@ -62,12 +64,16 @@ def _contract_for(trace: Trace, contract: Contract | None, file: str) -> Contrac
     known = contract if contract is not None else standard_contract()
     for i, name in enumerate(trace.switches):
         if name not in known.switches:
-            raise TraceError(file, f"/switches/{i}", f'unknown switch "{name}"', nearest(name, list(known.switches)))
+            raise TraceError(
+                file, f"/switches/{i}", f'unknown switch "{name}"', nearest(name, list(known.switches))
+            )
     if contract is None:
         return standard_contract(trace.switches)
     if contract.enabled != frozenset(trace.switches):
         on = ", ".join(sorted(contract.enabled)) or "none"
-        raise TraceError(file, "/switches", "the trace has other switches on than the contract", f"on here: {on}")
+        raise TraceError(
+            file, "/switches", "the trace has other switches on than the contract", f"on here: {on}"
+        )
     return contract
 
 

@@ -47,12 +47,17 @@ def build_trace(
     subject: str | None = None,
     name: str = "conforms",
     source: Span | None = None,
+    violated: str | None = None,
 ) -> Trace:
-    """A run as a trace.  The last step is the one that breaks `property`; without one, `name` says what is broken."""
+    """A run as a trace.  The last step is the one that breaks `property`.
+
+    Where it is no property that is broken, `name` and `source` stand for one, and `violated` says what the
+    last step breaks.
+    """
     codec = Codec(contract)
     steps = [as_step(contract, codec, move) for move in moves]
     if verdict.is_red and steps:
-        steps[-1] = marked(steps[-1], property.name if property is not None else name)
+        steps[-1] = marked(steps[-1], property.name if property is not None else violated or name)
     span = property.span if property is not None else source
     return Trace(
         property=property.name if property is not None else name,

@@ -1,11 +1,11 @@
 """Arguments worth trying: from the types of parameters and the part they play, with edges taken from the state.
 
-A good call is one that gets far through the clauses, or stops at one it was aimed at; most random calls stop at the first.
-Elements that a clause about them alone refuses are taken seldom, ranges touch and overlap what is there, and a few percent of
-everything is off by a page or by a byte, empty, or wraps.
+A good call is one that gets far through the clauses, or stops at one it was aimed at; most random calls stop
+at the first. Elements that a clause about them alone refuses are taken seldom, ranges touch and overlap what
+is there, and a few percent of everything is off by a page or by a byte, empty, or wraps.
 
-Operations are not named here: an operation is known by its parameters.  Names of parameters, flags and enumeration members
-only steer; whatever they are, any call that the contract lets a caller make can come out.
+Operations are not named here: an operation is known by its parameters.  Names of parameters, flags and
+enumeration members only steer; whatever they are, any call that the contract lets a caller make can come out.
 """
 
 from __future__ import annotations

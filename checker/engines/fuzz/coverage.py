@@ -1,7 +1,7 @@
 """Which outcomes of the contract a campaign has seen, and how often.
 
-An outcome is one clause of an operation.  Two `may` clauses with one status and without an effect can not be told apart from
-outside: seeing one counts for both.
+An outcome is one clause of an operation.  Two `may` clauses with one status and without an effect can not be
+told apart from outside: seeing one counts for both.
 
 Not here: what was found wrong.
 """

@@ -1,7 +1,7 @@
 """Many decisions from one number.
 
-Hypothesis draws one number for each step; the dice unfold it into as many choices as a call needs.  A draw of its own for each
-argument would cost more than the whole step.
+Hypothesis draws one number for each step; the dice unfold it into as many choices as a call needs.  A draw of
+its own for each argument would cost more than the whole step.
 
 Not a source of randomness: the same number always gives the same throws.
 """

@@ -65,6 +65,7 @@ class Failure:
             subject=self.drive.adapter.subject,
             name=CONFORMS,
             source=finding.span,
+            violated=finding.clause,
         )
 
 

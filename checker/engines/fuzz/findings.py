@@ -1,6 +1,7 @@
 """What the judge may find wrong with a step, in words.
 
-A `Finding` names the kind of disagreement, the clause or property that decides, and what was expected and found.
+A `Finding` names the kind of disagreement, the clause or property that decides, and what was expected and
+found.
 
 Not here: how it is found; that is `judge`.
 """
@@ -24,8 +25,8 @@ DIFFERENCES_SHOWN = 8
 class Finding:
     """One disagreement.
 
-    kind: "status", "effect", "property" or "crash".  name: the property, or CONFORMS.  clause: how the contract calls what
-    decides.  reason: one sentence, then details on further lines.
+    kind: "status", "effect", "property" or "crash".  name: the property, or CONFORMS.  clause: how the
+    contract calls what decides.  reason: one sentence, then details on further lines.
     """
 
     kind: str
@@ -55,7 +56,7 @@ class Wording:
     # --- kinds of finding ------------------------------------------------------------------------------------------
 
     def crash(self, operation: str, how: str) -> Finding:
-        return Finding("crash", operation, CONFORMS, f"the implementation broke: {how}", "no exception")
+        return Finding("crash", operation, CONFORMS, f"the implementation broke: {how}", "being run")
 
     def status(
         self, operation: str, got: str, violated: str | None, allowed: Sequence[CompiledOutcome]
@@ -71,7 +72,9 @@ class Wording:
         lines = [f"after {operation} -> {c.outcome.status}, the state is not what the contract says"]
         if best is not None:
             lines += self.differences(best, after)
-        return Finding("effect", operation, CONFORMS, "\n".join(lines), clause(c), c.outcome.span)
+        return Finding(
+            "effect", operation, CONFORMS, "\n".join(lines), f"the effect of {operation}", c.outcome.span
+        )
 
     def misplaced(
         self, operation: str, c: CompiledOutcome, name: str, value: int, allowed: list[int]
@@ -81,7 +84,7 @@ class Wording:
         lines = [f"{operation} chose {shown} for `{name}`, which the contract does not allow"]
         if allowed:
             lines.append(f"  allowed, among others: {self.codec.show(allowed[0], choice.symbol.type)}")
-        return Finding("effect", operation, CONFORMS, "\n".join(lines), clause(c), c.outcome.span)
+        return Finding("effect", operation, CONFORMS, "\n".join(lines), f"picks {name}", c.outcome.span)
 
     @staticmethod
     def with_lost(finding: Finding, lost: Sequence[Property]) -> Finding:
@@ -97,7 +100,7 @@ class Wording:
         if witness:
             named = ", ".join(f"{name} = {self.codec.show(v, t)}" for name, (v, t) in witness.items())
             text += f"\n  for {named}"
-        return Finding("property", operation, p.name, text, p.sentence or p.name, p.span)
+        return Finding("property", operation, p.name, text, p.name, p.span)
 
     # --- states ----------------------------------------------------------------------------------------------------
 

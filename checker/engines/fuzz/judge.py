@@ -1,9 +1,10 @@
 """One step of an implementation, judged against the contract.
 
-Three questions in this order: is the status one that the ordered clauses allow; is the state after it one that the clause's
-effect allows; does every property still hold?  The first "no" is the finding.
+Three questions in this order: is the status one that the ordered clauses allow; is the state after it one
+that the clause's effect allows; does every property still hold?  The first "no" is the finding.
 
-Deviations are not judged: where the code is known to break what is documented, that is what the contract says too.
+Deviations are not judged: where the code is known to break what is documented, that is what the contract says
+too.
 """
 
 from __future__ import annotations

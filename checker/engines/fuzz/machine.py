@@ -1,8 +1,8 @@
 """The state machine that Hypothesis drives: one rule for each operation of the contract.
 
-Each rule draws one number, which the session unfolds into a call (see `dice`): a draw for every argument would cost more than the
-call and its judgement.  So Hypothesis decides which operations are run, how often and in which mix, and shrinks runs by leaving
-steps out; making the calls themselves simple is the business of `minimise`.
+Each rule draws one number, which the session unfolds into calls of its operation (see `dice`): a draw for
+every argument would cost more than the call and its judgement.  So Hypothesis decides which operations are
+run, how often and in which mix; making a failing run small is the business of `minimise`.
 
 `state_machine` is the entrance for pytest:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -26,6 +27,14 @@ from vmaspace.checker.engines.fuzz.session import Session
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.logic.contract import Contract
 
+# Hypothesis would shrink a run by leaving steps out, over and over; `minimise` makes it small once, when it is told.
+TEST_SETTINGS = settings(
+    deadline=None,
+    stateful_step_count=40,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 NUMBERS = st.integers(0, FACES - 1)
 
 
@@ -84,7 +93,9 @@ def state_machine(
     contract = standard_contract(switches) if contract is None else contract
     adapter = ModelAdapter(contract) if system_class is None else ModelAdapter(contract, system_class)
     name = "Fuzz" + adapter.subject.rpartition(":")[2].rpartition(".")[2]
-    return machine_class(Session(contract, adapter, arches), Test(), name)
+    machine = machine_class(Session(contract, adapter, arches), Test(), name)
+    machine.TestCase.settings = TEST_SETTINGS
+    return machine
 
 
 class Test:

@@ -1,7 +1,8 @@
 """Makes a failing run short and its calls simple, keeping what is found.
 
-A run is planned in terms of what its own steps made ("the first region that step 3 made"), so that a step can go and the rest still
-makes sense.  Steps are left out, the world is made plainer, then each argument is replaced by simpler ones, until nothing helps.
+A run is planned in terms of what its own steps made ("the first region that step 3 made"), so that a step can
+go and the rest still makes sense.  Steps are left out, the world is made plainer, then each argument is
+replaced by simpler ones, until nothing helps.
 
 Not here: what counts as a finding.
 """
@@ -92,7 +93,9 @@ def anchored(known: Mapping[tuple[str, int], Made], state: State, address: int) 
     """An address in terms of the smallest live region that it lies in."""
     t = state.tables
     around = [
-        (size, r) for r, size in t["size"].items() if t["life"].get(r) == 1 and 0 <= address - t["base"].get(r, 0) < size
+        (size, r)
+        for r, size in t["size"].items()
+        if t["life"].get(r) == 1 and 0 <= address - t["base"].get(r, 0) < size
     ]
     if not around:
         return address
@@ -171,7 +174,11 @@ class Minimiser:
 
     def simpler_values(self, type_: Type, value: Value, steps: Plan, at: int) -> Iterator[Value]:
         if isinstance(value, At):
-            yield from (value._replace(offset=n) for n in rounder(value.offset) if plainness(n) < plainness(value.offset))
+            yield from (
+                value._replace(offset=n)
+                for n in rounder(value.offset)
+                if plainness(n) < plainness(value.offset)
+            )
         elif isinstance(value, Made):
             earlier = [Made(-1, 0), *(Made(s.ident, 0) for s in steps[:at])]
             yield from (made for made in earlier if made < value)

@@ -1,7 +1,8 @@
 """Ranges of addresses and offsets worth trying: at, over, between and just off what is there.
 
-The contract's words for places are known here: what a region's parent, base and size are, what an offset is relative to, where
-root-table slots begin.  Whatever this proposes is only a proposal; the judge knows nothing of it.
+The contract's words for places are known here: what a region's parent, base and size are, what an offset is
+relative to, where root-table slots begin.  Whatever this proposes is only a proposal; the judge knows nothing
+of it.
 """
 
 from __future__ import annotations

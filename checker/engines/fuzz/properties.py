@@ -1,7 +1,7 @@
 """Which properties a step may break, and whether it does.
 
-A property is evaluated only when something it reads has changed.  A `step` property is also evaluated on the first step that
-changes nothing of it: what it says of standing still can only change with what it reads.
+A property is evaluated only when something it reads has changed.  A `step` property is also evaluated on the
+first step that changes nothing of it: what it says of standing still can only change with what it reads.
 
 Not here: the words for a broken property; they are in `findings`.
 """

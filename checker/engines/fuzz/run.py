@@ -1,7 +1,7 @@
 """A campaign: runs until a budget is used up or something is found, and the verdicts that come of it.
 
-Hypothesis generates in rounds; the same seed and number of steps give the same campaign.  When something was found, a few more runs
-look for what else there is; then the runs are made small.
+Hypothesis generates in rounds; the same seed and number of steps give the same campaign.  When something was
+found, a few more runs look for what else there is; then the runs are made small.
 
 Not here: where verdicts are shown.
 """
@@ -128,8 +128,8 @@ def fuzz(
 ) -> FuzzResult:
     """Drive an implementation until `steps` steps were judged or `seconds` have passed, and say what was found.
 
-    The switches that are on in the contract are on in the implementation.  arches: only these; all of them otherwise.
-    Ctrl-C ends the campaign early, with what there is.
+    The switches that are on in the contract are on in the implementation.  arches: only these; all of them
+    otherwise. Ctrl-C ends the campaign early, with what there is.
     """
     if steps is None and seconds is None:
         raise ValueError("a campaign needs a budget: steps or seconds")

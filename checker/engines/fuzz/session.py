@@ -1,6 +1,7 @@
 """What all runs of one campaign share: the implementation, the judge, the source of calls, and what was seen so far.
 
-A session turns numbers into worlds and calls.  Whoever draws the numbers decides what is run; Hypothesis does in `machine`.
+A session turns numbers into worlds and calls.  Whoever draws the numbers decides what is run; Hypothesis does
+in `machine`.
 
 Not here: rules, budgets and verdicts.
 """

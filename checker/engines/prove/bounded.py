@@ -99,8 +99,7 @@ class Bounded:
             (op, o)
             for op in (self.contract.operations[n] for n in operations)
             for o in op.outcomes
-            if (o.kind in ("ok", "fails")
-            and (o.has_effect or p.kind == "after"))
+            if (o.kind in ("ok", "fails") and (o.has_effect or p.kind == "after"))
             or (may and o.kind == "may" and (o.has_effect or p.kind == "after"))
         ]
         return self.search(p, last)

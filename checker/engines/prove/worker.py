@@ -9,7 +9,10 @@ from vmaspace.checker.engines.prove.counterexample import Counterexamples
 from vmaspace.checker.engines.prove.counting import UncountableError
 from vmaspace.checker.engines.prove.induction import INIT, Induction, deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result
+from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.engines.traces import build_trace
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.code import evaluator
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.points import NotLinear
 from vmaspace.checker.logic.state import State
@@ -107,7 +110,7 @@ class Worker:
             o.operation or None,
             "prove",
             kind,
-            reason or p.sentence,
+            reason,
             run.start,
             run.moves,
         )
@@ -135,13 +138,18 @@ class Worker:
         return self.found(o, p, Kind.NOT_INDUCTIVE, found.run, found.seconds, scope, reason, notes)
 
     def strengthening(self, contract: Contract, start: State, hypotheses: list[Property]) -> tuple[str, ...]:
-        """Invariants of the library that do not hold in the state found: adding one of them excludes it."""
-        interpreter = self.bounded("").interpreter
-        names = {h.name for h in hypotheses}
-        return tuple(
-            f"`{q.name}` is false in this state: {q.sentence}"
-            for q in contract.invariants()
-            if q.name not in names and not interpreter.property(q.name)(start, start, {})
+        """Invariants that do not hold in the state found, from this contract and the library: adding one excludes it."""
+        used = {h.name for h in hypotheses}
+        library = {p.name: p for p in (*standard_contract().invariants(), *contract.invariants())}
+        known = {*contract.variables, *contract.givens}
+        found = []
+        for q in library.values():
+            names = {f.name for f in tm.functions_of(q.body) if f.kind != "exists"}
+            if q.name not in used and not deviates(contract, q) and names <= known:
+                if not evaluator(q.body)(start, start, {}):
+                    found.append(f"`{q.name}` would exclude this state: {q.sentence}")
+        return tuple(found) or (
+            "no invariant of the library excludes this state: say what it gets wrong as an invariant",
         )
 
     def first_state(self, o: Obligation, p: Property, attempt: Result) -> Result:
