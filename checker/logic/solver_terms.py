@@ -10,7 +10,10 @@ elements that exist.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
+from itertools import count
 
 import z3
 
@@ -165,8 +168,13 @@ class SolverTerms:
         return build([self.formula(b) for b in t.binders], self.formula(t.body))
 
 
+_numbers: dict[str, Iterator[int]] = defaultdict(count)
+
+
 @cache
 def enumeration(name: str, members: tuple[str, ...]) -> tuple[z3.SortRef, list[z3.ExprRef]]:
-    """Z3 wants every enumeration declared once in a process."""
-    sort, values = z3.EnumSort("|".join((name, *members)), [f"{name}.{m}" for m in members])
+    """Z3 wants every enumeration declared once in a process; another one of the same name gets another."""
+    number = next(_numbers[name])
+    unique = f"{name}.{number}" if number else name
+    sort, values = z3.EnumSort(unique, [f"{unique}.{m}" for m in members])
     return sort, values

@@ -118,7 +118,7 @@ def test_fuzz_is_the_same_for_the_same_seed(here, capsys):
     reports = []
     for _ in range(2):
         code, out, _ = run(capsys, "fuzz", "--steps", 300, "--seed", 7, "--json")
-        assert code == 0
+        assert code in (0, 3)  # so few steps may leave a property unseen, which is not green
         report = json.loads(out)
         reports.append({k: v for k, v in report["fuzz"].items() if k != "seconds"})
     assert reports[0] == reports[1]
