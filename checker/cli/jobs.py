@@ -42,7 +42,9 @@ def check(o: argparse.Namespace) -> int:
     program = load_program(o.spec, o.properties, o.files)
     names = known(o.property or (), program.properties, "property") or None
     files = settings().conformance
-    verdicts, blocks, late = prove_all(program, o, profile.prove, names, None, _left(start, o.budget))
+    verdicts, blocks, late = prove_all(
+        program, o, profile.budget(program), names, None, _left(start, o.budget)
+    )
     left = _left(start, o.budget)
     seconds = profile.fuzz_seconds if left is None else min(profile.fuzz_seconds, left)
     if seconds > 0:
@@ -66,7 +68,7 @@ def prove(o: argparse.Namespace) -> int:
     operations = known(o.operation or (), program.ops, "operation") or None
     if o.smt2 is not None:
         return write_smt2(program, o, names, operations)
-    budget = Budget()
+    budget = PROFILES["ci"].budget(program)
     if o.timeout is not None:
         budget = replace(budget, induction=o.timeout, search=o.timeout)
     verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget)
