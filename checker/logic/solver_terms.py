@@ -74,7 +74,9 @@ class SolverTerms:
         found = self.functions.get(f)
         if found is None:
             signature = [self.sort(p) for p in f.params] + [self.sort(f.result)]
-            found = self.functions[f] = z3.Function(f.name, *signature)
+            # A parameter may have the name of a variable, which SMT-LIB could not tell apart.
+            name = f.name if f.kind == "given" else f"{f.name}@0"
+            found = self.functions[f] = z3.Function(name, *signature)
         return found
 
     # --- terms -----------------------------------------------------------------------------------------------------

@@ -114,6 +114,14 @@ def test_smt2_files_are_what_the_solver_reads(here, capsys):
         assert solver.check() == z3.unsat
 
 
+def test_smt2_files_are_readable_where_parameters_share_names_with_variables(here, capsys):
+    z3 = pytest.importorskip("z3")
+    code, _, _ = run(capsys, "prove", "--property", "siblings_are_disjoint", "--operation", "allocate", "--smt2", "out")
+    assert code == 0
+    for file in sorted((here / "out").glob("*.smt2")):
+        z3.Solver().from_file(str(file))
+
+
 def test_fuzz_is_the_same_for_the_same_seed(here, capsys):
     reports = []
     for _ in range(2):

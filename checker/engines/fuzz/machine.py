@@ -35,7 +35,10 @@ TEST_SETTINGS = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow],
 )
-NUMBERS = st.integers(0, FACES - 1)
+# Hypothesis also draws numbers that it finds in the source of the modules that happen to be imported.  Out here there are
+# none, so that a seed means the same wherever it is used.
+LOWEST = 3**50
+NUMBERS = st.integers(LOWEST, LOWEST + FACES - 1)
 
 
 class Watcher(Protocol):
@@ -51,7 +54,7 @@ def machine_class(session: Session, watcher: Watcher, name: str = "Fuzz") -> typ
     """A state machine with a rule for each operation of the session's contract."""
 
     def begin(self: Any, number: int) -> None:
-        start(session, watcher, number)
+        start(session, watcher, number - LOWEST)
 
     members: dict[str, Any] = {"begin_run": initialize(number=NUMBERS)(begin)}
     for operation in session.contract.operations:
@@ -61,6 +64,7 @@ def machine_class(session: Session, watcher: Watcher, name: str = "Fuzz") -> typ
 
 def _rule(session: Session, watcher: Watcher, operation: str) -> Any:
     def step(self: Any, number: int) -> None:
+        number -= LOWEST
         watcher.before_step(session)
         if session.drive.is_over:
             start(session, watcher, number)
