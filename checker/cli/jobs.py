@@ -23,6 +23,7 @@ from vmaspace.checker.engines.prove.run import Prover, contracts_for
 from vmaspace.checker.engines.prove.smt2 import write_obligations
 from vmaspace.checker.engines.prove.worker import Budget
 from vmaspace.checker.engines.replay import replay as replay_trace
+from vmaspace.checker.engines.standard import standard_texts
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.report.artifacts import save_traces, write_junit
@@ -94,12 +95,19 @@ def replay(o: argparse.Namespace) -> int:
             return int(code)
         return show(o, verdicts, {"conformance": summary}, start, False)
     trace = Trace.load(path)
-    contract = elaborate(load_program(o.spec, o.properties, o.files), frozenset(trace.switches))
+    program = load_program(o.spec, o.properties, [*o.files, *written_by_users(trace)])
+    contract = elaborate(program, frozenset(trace.switches))
     chosen = None if o.model is None else system_class(o.model)
     verdict = replay_trace(trace, contract, system_class=chosen, file=str(path))
     if not o.json:
         print_trace(make_console(), verdict.trace or trace, path)
     return show(o, [replace(verdict, trace=None)], {}, start, False)
+
+
+def written_by_users(trace: Trace) -> list[str]:
+    """The file in which the trace's property stands, if it is not one of the library and is still there."""
+    file = "" if trace.source is None else trace.source.file
+    return [file] if file and file not in standard_texts() and Path(file).is_file() else []
 
 
 # --- the engines ------------------------------------------------------------------------------------------------------

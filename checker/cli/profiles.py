@@ -29,7 +29,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", Budget(induction=5.0, search=10.0), 5.0),
+    "quick": Profile("quick", Budget(induction=10.0, search=10.0), 5.0),
     "ci": Profile("ci", Budget(), 20.0),
     "nightly": Profile("nightly", Budget(induction=60.0, search=120.0), 900.0),
 }

@@ -7,6 +7,8 @@ names the known-answer files that `check` replays.
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ def load_program(spec: str | None, properties: str | None, files: Iterable[str])
             texts |= {name: text for name, text in shipped.items() if name.startswith(f"{room}/")}
         else:
             texts |= read([folder])
-    extra = [f for f in files if str(Path(f)) not in texts]
+    given = {Path(name).resolve() for name in texts if Path(name).is_file()}
+    extra = [f for f in files if Path(f).resolve() not in given]
     if extra:
         texts |= read(extra)
     return check(parse(texts))
@@ -63,7 +66,9 @@ def known(names: Iterable[str], choices: Iterable[str], what: str) -> list[str]:
 
 
 def system_class(name: str) -> type[System]:
-    """The model class that `--model package.module:Class` names."""
+    """The model class that `--model package.module:Class` names; modules of the current folder count."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         return system_class_of(name)
     except SubjectError as error:

@@ -72,3 +72,4 @@ BAD_DEVIATION = _code("VMA086", "a deviation that can never be seen")
 
 # Raised by `checker/logic/elaborate.py`, after definitions are unfolded.
 UNBOUND_TARGET = _code("VMA090", "a `for` variable that the assigned place does not depend on")
+PRODUCT = _code("VMA091", "a product of two values that both vary")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.language.diagnostics import Diagnostic, LanguageError
@@ -28,21 +29,9 @@ from vmaspace.checker.logic.contract import (
     Update,
     in_word,
 )
+from vmaspace.checker.logic.operators import Range, Value, builtin, membership, on_flags, on_terms
 from vmaspace.checker.logic.terms import Function, Term
 
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The half-open range [low, high)."""
-
-    low: Term
-    high: Term
-
-    def is_empty(self) -> Term:
-        return tm.le(self.high, self.low)
-
-
-Value = Term | Range
 Names = dict[object, Value]  # a Binder or Let declaration -> what it stands for
 
 
@@ -147,7 +136,7 @@ class _Elaborator:
             case ast.DefDecl():
                 return self.unfold(e.ref, args, stage)
             case _:
-                return _builtin(e.name, args)
+                return builtin(e.name, args)
 
     def unfold(self, d: ast.DefDecl, args: Sequence[Value], stage: int) -> Value:
         key = (d, stage, *args)
@@ -169,11 +158,25 @@ class _Elaborator:
     def binary(self, e: ast.Binary, names: Names, stage: int) -> Value:
         left, right = self.value(e.left, names, stage), self.value(e.right, names, stage)
         if e.op == "in":
-            return _membership(left, right)
+            return membership(left, right)
         assert isinstance(left, Term) and isinstance(right, Term)
         if left.type.kind == "flags":
-            return _on_flags(e.op, left, right)
-        return _on_terms(e.op, left, right)
+            return on_flags(e.op, left, right)
+        if e.op == "*" and "const" not in (left.op, right.op):
+            raise LanguageError(
+                [
+                    Diagnostic(
+                        code=codes.PRODUCT,
+                        message="a product of two values that both vary",
+                        span=e.span,
+                        expected="a number on one side of `*`",
+                        found=None,
+                        hint="only multiples by a number can be decided: write a sum, or compare the factors",
+                    )
+                ],
+                self.program.files,
+            )
+        return on_terms(e.op, left, right)
 
     def quantifier(self, e: ast.Quantifier, names: Names, stage: int) -> Term:
         inner = dict(names)
@@ -269,7 +272,7 @@ class _Elaborator:
                 raise LanguageError(
                     [
                         Diagnostic(
-                            code="VMA090",
+                            code=codes.UNBOUND_TARGET,
                             message=f"`{name}` ranges over many values here, but `{s.target.name}` is assigned one",
                             span=s.span,
                             expected=f"`{name}` as an argument on the left side",
@@ -447,95 +450,3 @@ def _may_be_null(symbol: Term, draft: _Draft) -> bool:
         if c.symbol is symbol:
             return c.when is not tm.TRUE
     return False
-
-
-def _membership(left: Value, right: Value) -> Term:
-    assert isinstance(left, Term)
-    if isinstance(right, Range):
-        return tm.and_(tm.le(right.low, left), tm.lt(left, right.high))
-    return tm.subset(left, right)
-
-
-def _on_flags(op: str, a: Term, b: Term) -> Term:
-    match op:
-        case "|" | "&" | "-":
-            return tm.bits({"|": "bitor", "&": "bitand", "-": "bitdiff"}[op], a, b)
-        case "==":
-            return tm.eq(a, b)
-        case "!=":
-            return tm.not_(tm.eq(a, b))
-        case "<=":
-            return tm.subset(a, b)
-        case ">=":
-            return tm.subset(b, a)
-        case "<":
-            return tm.and_(tm.subset(a, b), tm.not_(tm.eq(a, b)))
-        case ">":
-            return tm.and_(tm.subset(b, a), tm.not_(tm.eq(a, b)))
-    raise AssertionError(f"flag sets have no {op}")
-
-
-def _on_terms(op: str, a: Term, b: Term) -> Term:
-    match op:
-        case "and":
-            return tm.and_(a, b)
-        case "or":
-            return tm.or_(a, b)
-        case "implies":
-            return tm.implies(a, b)
-        case "iff" | "==":
-            return tm.eq(a, b)
-        case "!=":
-            return tm.not_(tm.eq(a, b))
-        case "<=":
-            return tm.le(a, b)
-        case "<":
-            return tm.lt(a, b)
-        case ">=":
-            return tm.le(b, a)
-        case ">":
-            return tm.lt(b, a)
-        case "+":
-            return tm.add(a, b)
-        case "-":
-            return tm.sub(a, b)
-        case "*":
-            return tm.scale(b, a.value) if a.op == "const" else tm.scale(a, b.value)
-        case "/":
-            return tm.div(a, b.value)
-        case "mod":
-            return tm.mod(a, b.value)
-    raise AssertionError(f"no operator {op}")
-
-
-def _builtin(name: str, args: list[Value]) -> Term:
-    match name, args:
-        case "disjoint", [Range() as a, Range() as b]:
-            return tm.not_(_overlap(a, b))
-        case "overlaps", [Range() as a, Range() as b]:
-            return _overlap(a, b)
-        case "inside", [Range() as a, Range() as b]:
-            return tm.and_(tm.le(b.low, a.low), tm.le(a.high, b.high))
-        case "aligned", [Term() as a]:
-            return tm.aligned(a, tm.number(12))
-        case "aligned_pow2", [Term() as a, Term() as k]:
-            return tm.aligned(a, k)
-        case "round_up", [Term() as a]:
-            up = tm.add(a, tm.mod(tm.scale(a, -1), tm.PAGE))
-            return tm.ite(tm.le(a, tm.number(tm.WORD - tm.PAGE)), up, tm.number(0))
-        case "wraps", [Term() as a, Term() as b]:
-            return tm.le(tm.number(tm.WORD), tm.add(a, b))
-        case (("page" | "pages"), [Term() as a]):
-            return tm.div(a, tm.PAGE)
-        case (("address_of" | "bytes_of"), [Term() as a]):
-            return tm.scale(a, tm.PAGE)
-        case "min", [Term() as a, Term() as b]:
-            return tm.ite(tm.le(a, b), a, b)
-        case "max", [Term() as a, Term() as b]:
-            return tm.ite(tm.le(a, b), b, a)
-    raise AssertionError(f"no built-in {name}")
-
-
-def _overlap(a: Range, b: Range) -> Term:
-    """They share a byte; an empty range shares none."""
-    return tm.and_(tm.lt(a.low, b.high), tm.lt(b.low, a.high), tm.not_(a.is_empty()), tm.not_(b.is_empty()))

@@ -22,7 +22,7 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.execute import Interpreter
 
 FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
-PARAMETERS_A_CALL = 2.7  # an operation is called once for so many parameters
+PARAMETERS_A_CALL = 2.2  # an operation is called once for so many parameters
 IDLE_PERCENT = 15  # how often one is called that can not meet anything
 MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
