@@ -13,7 +13,7 @@ from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.cli.profiles import PROFILES
-from vmaspace.checker.cli.sources import known, load_program, settings, system_class
+from vmaspace.checker.cli.sources import known, load_program, modules_here, settings, system_class
 from vmaspace.checker.engines.conformance import runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
@@ -97,6 +97,7 @@ def replay(o: argparse.Namespace) -> int:
     trace = Trace.load(path)
     program = load_program(o.spec, o.properties, [*o.files, *written_by_users(trace)])
     contract = elaborate(program, frozenset(trace.switches))
+    modules_here()
     chosen = None if o.model is None else system_class(o.model)
     verdict = replay_trace(trace, contract, system_class=chosen, file=str(path))
     if not o.json:

@@ -65,10 +65,15 @@ def known(names: Iterable[str], choices: Iterable[str], what: str) -> list[str]:
     return found
 
 
-def system_class(name: str) -> type[System]:
-    """The model class that `--model package.module:Class` names; modules of the current folder count."""
+def modules_here() -> None:
+    """Let modules of the current folder be imported, after everything that is installed."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
+
+
+def system_class(name: str) -> type[System]:
+    """The model class that `--model package.module:Class` names; modules of the current folder count."""
+    modules_here()
     try:
         return system_class_of(name)
     except SubjectError as error:

@@ -29,6 +29,7 @@ KEPT_STOPS_PERCENT = (
 KEPT_SLIPS_PERCENT = 20  # of the calls over which it stops for something else
 STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
 LAME_PERCENT = 12  # below this: an element that a clause about it alone refuses
+ONLY_LAME_PERCENT = 28  # below this: the same, for an operation that has nothing but its elements to be refused for
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
 
@@ -118,7 +119,8 @@ class Arguments:
             preferred = None
             if plan.is_about_old and e.param.type.name == "Region":
                 preferred = self.places.inhabited(state, bool(plan.flags))
-            element = choose(e, state, dice, preferred)
+            lame = LAME_PERCENT if plan.others else ONLY_LAME_PERCENT
+            element = choose(e, state, dice, lame, preferred)
             if element is None:
                 return None
             env[e.param.name] = element
@@ -187,7 +189,7 @@ def choose(e: _Element, state: State, dice: Dice, preferred: Container[int] | No
         return struck(e.stops, name, there, state, dice)
     safe = [i for i in there if not any(stops(state, state, {name: i}) for stops in e.stops)]
     good = [i for i in safe if not any(refuses(state, state, {name: i}) for refuses in e.refuses)]
-    if e.refuses and (roll < LAME_PERCENT or (not good and roll < DESPERATE_PERCENT)):
+    if e.refuses and (roll < lame_percent or (not good and roll < DESPERATE_PERCENT)):
         lame = struck(e.refuses, name, safe, state, dice)
         if lame is not None:
             return lame
