@@ -29,7 +29,9 @@ KEPT_STOPS_PERCENT = (
 KEPT_SLIPS_PERCENT = 20  # of the calls over which it stops for something else
 STOP_PERCENT = 7  # how often an element is taken over which the kernel stops
 LAME_PERCENT = 12  # below this: an element that a clause about it alone refuses
-ONLY_LAME_PERCENT = 28  # below this: the same, for an operation that has nothing but its elements to be refused for
+ONLY_LAME_PERCENT = (
+    28  # below this: the same, for an operation that has nothing but its elements to be refused for
+)
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
 
@@ -175,7 +177,9 @@ class Arguments:
         return dice.pick((tm.PAGE - 1, tm.PAGE + 1, WORD - 1, WORD - tm.PAGE, dice.word()))
 
 
-def choose(e: _Element, state: State, dice: Dice, preferred: Container[int] | None = None) -> int | None:
+def choose(
+    e: _Element, state: State, dice: Dice, lame_percent: int, preferred: Container[int] | None = None
+) -> int | None:
     """An element to pass: one that no clause refuses for itself, mostly, and of those a preferred one.
 
     None if there is none, or if there are only others and they were had enough of.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer
 from vmaspace.checker.adapters.world import World
@@ -18,6 +19,7 @@ from vmaspace.checker.engines.fuzz.findings import CONFORMS, Finding, Wording, s
 from vmaspace.checker.engines.fuzz.properties import Properties
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
 from vmaspace.checker.logic.state import State, Table
+from vmaspace.checker.logic.terms import Function
 
 TRIES = 1000  # resolutions of an outcome's choices that are compared before the best is reported
 
@@ -31,6 +33,15 @@ class Judgement:
     env: Env
 
 
+class _Nearest(NamedTuple):
+    """The outcome and choices whose effect comes nearest to what was observed."""
+
+    distance: int
+    outcome: CompiledOutcome
+    state: State
+    env: Env
+
+
 class Judge:
     """Judges steps against one contract.  Keep one for a run: properties of unchanged parts are not judged twice."""
 
@@ -39,7 +50,7 @@ class Judge:
         self.contract = interpreter.contract
         self.wording = Wording(self.contract)
         self.properties = Properties(interpreter)
-        self._places: dict[int, list[tuple[str, str, str]]] = {}
+        self._places: dict[int, list[tuple[str, Function, str]]] = {}
 
     def first(self, world: World) -> State:
         """The first state of the contract in a world."""
@@ -79,17 +90,20 @@ class Judge:
             return Judgement(self.wording.status(op, answer.status, answer.violated, allowed), None, env)
         if answer.status == ASSERTION:  # nothing is said of a kernel that has stopped
             return Judgement(None, matching[0], env)
-        best: tuple[int, CompiledOutcome, State] | None = None
+        best: _Nearest | None = None
         for c in reversed(matching):
             for chosen, state in self.resolutions(c, op, env, before, answer, after):
                 if state.domains == after.domains and state.tables == after.tables:
                     return Judgement(self.broken_property(op, chosen, c, before, after), c, chosen)
                 distance = size_of_difference(state, after)
-                if best is None or distance < best[0]:
-                    best = (distance, c, state)
+                if best is None or distance < best.distance:
+                    best = _Nearest(distance, c, state, chosen)
         finding = self.wrong_effect(op, env, matching[-1], best, before, answer, after)
         lost = self.properties.lost(op, env, before, after)
-        return Judgement(self.wording.with_lost(finding, lost), matching[-1], env)
+        finding = self.wording.with_lost(finding, lost)
+        if best is None:
+            return Judgement(finding, matching[-1], env)
+        return Judgement(finding, best.outcome, best.env)
 
     # --- effects ---------------------------------------------------------------------------------------------------
 
@@ -109,11 +123,11 @@ class Judge:
         """What is known of the choices: the elements that were returned, and the values that they show."""
         known = dict(answer.results)
         for pick, function, element in self.places(c):
-            if element in known:
-                known[pick] = after.tables[function].get(known[element], 0)
+            if known.get(element) in after.domains[function.params[0].name]:
+                known[pick] = after.tables[function.name].get(known[element], 0)
         return known
 
-    def places(self, c: CompiledOutcome) -> list[tuple[str, str, str]]:
+    def places(self, c: CompiledOutcome) -> list[tuple[str, Function, str]]:
         """Where a picked value can be read off: (pick, variable, the new element that it is written to)."""
         found = self._places.get(id(c))
         if found is None:
@@ -122,7 +136,7 @@ class Judge:
             picked = {choice.symbol: choice.name for choice, *_ in c.choices if choice.kind == "pick"}
             for u in c.outcome.updates:
                 if u.value in picked and len(u.args) == 1 and u.args[0] in new:
-                    found.append((picked[u.value], u.function.name, new[u.args[0]]))
+                    found.append((picked[u.value], u.function, new[u.args[0]]))
             self._places[id(c)] = found
         return found
 
@@ -131,13 +145,13 @@ class Judge:
         op: str,
         env: Env,
         c: CompiledOutcome,
-        best: tuple[int, CompiledOutcome, State] | None,
+        best: _Nearest | None,
         before: State,
         answer: Answer,
         after: State,
     ) -> Finding:
         if best is not None:
-            return self.wording.effect(op, best[1], best[2], after)
+            return self.wording.effect(op, best.outcome, best.state, after)
         known = self.picks(c, answer, after)
         for choice, when, condition, search in c.choices:
             if choice.kind == "pick" and choice.name in known and when(before, before, env):
@@ -145,7 +159,9 @@ class Judge:
                 if not condition(before, before, {**env, choice.symbol.name: value}):
                     allowed = list(search(before, before, env))
                     return self.wording.misplaced(op, c, choice.name, value, allowed)
-        return self.wording.effect(op, c, None, after)
+        # Elements that the contract makes are not there: compare with a state in which they are.
+        made = next(iter(self.interpreter.successors(c, before, env, {})), None)
+        return self.wording.effect(op, c, made[1] if made is not None else None, after)
 
     # --- properties ------------------------------------------------------------------------------------------------
 

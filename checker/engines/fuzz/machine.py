@@ -97,12 +97,12 @@ def state_machine(
     contract = standard_contract(switches) if contract is None else contract
     adapter = ModelAdapter(contract) if system_class is None else ModelAdapter(contract, system_class)
     name = "Fuzz" + adapter.subject.rpartition(":")[2].rpartition(".")[2]
-    machine = machine_class(Session(contract, adapter, arches), Test(), name)
+    machine = machine_class(Session(contract, adapter, arches), FailingTest(), name)
     machine.TestCase.settings = TEST_SETTINGS
     return machine
 
 
-class Test:
+class FailingTest:
     """Lets a test fail over the first finding, with its shortest run told in the message."""
 
     def before_step(self, session: Session) -> None:

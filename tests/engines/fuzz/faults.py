@@ -1,7 +1,7 @@
 """Planted faults: the reference model with one small thing wrong, each of which the fuzz engine must find.
 
-Each class of `FAULTS` is a `System` that uses a class with one method changed.  The sentence of its docstring says what a kernel
-engineer would have got wrong.
+Each class of `FAULTS` is a `System` that uses a class with one method changed.  The sentence of its docstring
+says what a kernel engineer would have got wrong.
 """
 
 from __future__ import annotations
@@ -341,8 +341,9 @@ class _Breaks(VmAddressRegion):
     __slots__ = ()
 
     def protect(self, base: int, size: int, mmu_flags: int, op_children: bool = True) -> Status:
-        first = next(iter(self.mappings_meeting(base, size))) if self.is_alive() else None
-        return super().protect(base if first is not None else base, size, mmu_flags, op_children)
+        if self.is_alive():
+            base = max(base, min(m.base for m in self.mappings_meeting(base, size)))
+        return super().protect(base, size, mmu_flags, op_children)
 
 
 @fault

@@ -1,0 +1,294 @@
+"""The model adapter: what it numbers, calls and observes, and what becomes of a model that misbehaves."""
+
+from itertools import pairwise
+
+import pytest
+
+from vmaspace.checker.adapters.interface import ASSERTION, CRASH, BrokenImplementation
+from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.adapters.subject import SubjectError, system_class_of
+from vmaspace.checker.adapters.world import VmoSpec, World, world_of
+from vmaspace.checker.engines.standard import standard_contract
+from vmaspace.checker.logic.execute import Interpreter
+from vmaspace.checker.logic.state import Pieces, State
+from vmaspace.model import System
+from vmaspace.model.aspace import VmAspace
+from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt, VmarFlag
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.region import LifeCycleState
+from vmaspace.model.status import Status
+from vmaspace.model.system import SWITCHES
+from vmaspace.model.vmar import VmAddressRegion
+from vmaspace.model.vmo import VmoKind
+
+CONTRACT = standard_contract()
+BASE, PAGE = 0x200000, 0x1000
+WORLD = World(
+    vmos=(VmoSpec(0x10000), VmoSpec(0x9000, is_vdso=True), VmoSpec(0x4000, "physical", pinned=True)),
+    aslr_disabled=True,
+)
+ALL = 0x78  # CAN_MAP_SPECIFIC and the CAN_MAP trio
+READ, WRITE = 8, 16
+
+
+def started(system_class: type[System] = System, world: World = WORLD) -> ModelAdapter:
+    adapter = ModelAdapter(CONTRACT, system_class)
+    adapter.start(world)
+    adapter.observe()
+    return adapter
+
+
+def make_space(adapter: ModelAdapter) -> None:
+    assert adapter.call("create", {"base": BASE, "size": 64 * PAGE, "type": 0, "share": 0}).status == "OK"
+    adapter.observe()  # the root VMAR is not a result: it is numbered when it is first seen
+
+
+def mapping(v: int, offset: int, pages: int, perms: int = READ | WRITE) -> dict[str, int]:
+    return {
+        "v": v, "offset": offset, "size": pages * PAGE, "align_pow2": 0, "flags": 2, "vmo": 0, "vmo_offset": 0,
+        "perms": perms,
+    }  # fmt: skip
+
+
+# --- the two accounts agree ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("enum", "members"),
+    [("Type", AspaceType), ("ShareOpt", ShareOpt), ("Life", LifeCycleState), ("VmoKind", VmoKind)],
+)
+def test_enumerations_have_the_same_members(enum: str, members: type) -> None:
+    assert [m.name.lower() for m in members] == list(CONTRACT.enums[enum])  # type: ignore[attr-defined]
+
+
+def test_flags_have_the_same_bits() -> None:
+    assert {m.name.lower(): m.value.bit_length() - 1 for m in VmarFlag} == CONTRACT.flags["VmarFlags"]
+    perms = {
+        "user_access": MmuFlag.PERM_USER, "read": MmuFlag.PERM_READ, "write": MmuFlag.PERM_WRITE,
+        "execute": MmuFlag.PERM_EXECUTE,
+    }  # fmt: skip
+    assert {name: flag.value.bit_length() - 1 for name, flag in perms.items()} == CONTRACT.flags["Perms"]
+
+
+def test_statuses_have_the_same_numbers() -> None:
+    known = {m.name.removeprefix("ZX_ERR_").removeprefix("ZX_"): m.value for m in Status}
+    assert {n: v for n, v in CONTRACT.statuses.items() if n != "NULL"}.items() <= known.items()
+
+
+def test_switches_have_the_same_names() -> None:
+    assert CONTRACT.switches.keys() == SWITCHES.keys()
+
+
+# --- observing -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", CONTRACT.enums["Arch"])
+def test_the_first_state_is_the_contracts(arch: str) -> None:
+    world = World(arch, WORLD.vmos, aslr_disabled=True)
+    givens = world.givens(CONTRACT)
+    empty = State(
+        {s: givens.domains.get(s, ()) for s in CONTRACT.sorts},
+        {**{n: {} for n in CONTRACT.variables}, **givens.tables},
+    )
+    assert started(world=world).observe() == Interpreter(CONTRACT).initial(empty)
+
+
+def test_elements_are_numbered_in_order_of_first_sight() -> None:
+    adapter = started()
+    answer = adapter.call("create", {"base": BASE, "size": 64 * PAGE, "type": 0, "share": 0})
+    assert answer.results == {"a": 1}
+    assert adapter.observe().domains["Region"] == (0, 1)
+    assert adapter.call("map", mapping(1, 4 * PAGE, 4)).results == {"m": 2}
+    adapter.observe()
+    adapter.call("unmap", {"v": 1, "base": BASE + 5 * PAGE, "size": PAGE, "op_children": 0})
+    t = adapter.observe().tables
+    assert t["base"][3] < t["base"][4], "the parts of a mapping are numbered by address"
+    assert t["life"][2] == CONTRACT.enums["Life"].index("dead")
+
+
+def test_tables_that_did_not_change_are_the_same_objects() -> None:
+    adapter = started()
+    make_space(adapter)
+    first, second = adapter.observe(), adapter.observe()
+    assert all(first.tables[n] is second.tables[n] for n in CONTRACT.variables)
+
+
+def test_protection_is_pieces_up_to_the_end() -> None:
+    adapter = started()
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 3))
+    protect = {
+        "v": 1,
+        "base": BASE + PAGE,
+        "size": PAGE,
+        "perms": READ,
+        "has_cache_bits": 0,
+        "op_children": 0,
+    }
+    assert adapter.call("protect", protect).status == "OK"
+    starts = tuple(BASE + i * PAGE for i in range(4))
+    assert adapter.observe().tables["prot"][2] == Pieces(starts, (READ | WRITE, READ, READ | WRITE, 0))
+
+
+def test_the_dead_keep_what_they_were() -> None:
+    adapter = started()
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 3))
+    before = adapter.observe().tables
+    assert adapter.call("destroy_mapping", {"m": 2}).status == "OK"
+    after = adapter.observe().tables
+    for name in ("base", "size", "flags", "prot", "kind", "aspace"):
+        assert after[name][2] == before[name][2]
+    assert 2 not in after["parent"] and 2 not in after["object"]
+    assert not [pair for pair in after["under"] if 2 in pair]
+
+
+def test_a_freed_unified_space_keeps_its_parts() -> None:
+    adapter = started()
+    adapter.call("create", {"base": BASE, "size": 64 * PAGE, "type": 0, "share": 1})
+    adapter.call("create", {"base": 1 << 40, "size": 64 * PAGE, "type": 0, "share": 2})
+    adapter.observe()
+    assert adapter.call("create_unified", {"shared": 2, "restricted": 1}).results == {"u": 3}
+    adapter.observe()
+    assert adapter.call("destroy", {"a": 3}).status == adapter.call("release", {"a": 3}).status == "OK"
+    t = adapter.observe().tables
+    assert (t["freed"], t["shared_part"], t["restricted_part"]) == ({3: 1}, {3: 2}, {3: 1})
+    assert t["references"] == {}
+
+
+def test_what_lists_say_and_what_parents_say_are_observed_apart() -> None:
+    adapter = started()
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 1))
+    adapter.observe()
+    adapter.observer.regions[2].parent = None
+    t = adapter.observe().tables
+    assert 2 not in t["parent"] and (2, 1) in t["under"]
+
+
+# --- calling -------------------------------------------------------------------------------------------------------
+
+
+def test_an_allocation_can_be_made_to_fail_and_only_in_that_call() -> None:
+    adapter = started()
+    make_space(adapter)
+    assert adapter.call("map", mapping(1, 0, 1), fails_at=1).status == "NO_MEMORY"
+    assert adapter.call("map", mapping(1, 0, 1), fails_at=9).status == "OK"
+    assert adapter.call("map", mapping(1, PAGE, 1)).status == "OK"
+
+
+def test_an_assertion_is_an_answer() -> None:
+    answer = started().call("destroy", {"a": 0})
+    assert answer.status == ASSERTION and "never destroyed" in str(answer.violated)
+
+
+def test_destroying_through_a_handle_drops_its_reference() -> None:
+    adapter = started()
+    make_space(adapter)
+    assert adapter.call("destroy_vmar", {"v": 1}).status == "NOT_SUPPORTED"
+    assert adapter.observer.aspaces[1].references == 1
+
+
+# --- models that misbehave -----------------------------------------------------------------------------------------
+
+
+class Raising(VmAspace):
+    __slots__ = ()
+
+    def rename(self, name: str | None) -> None:
+        if name is None:
+            raise IndexError("no name")
+        super().rename(name)
+
+
+class RaisingSystem(System):
+    aspace_class = Raising
+
+
+def test_any_exception_is_a_crash() -> None:
+    answer = started(RaisingSystem).call("rename", {"a": 0, "is_null": 1, "length": 0})
+    assert (answer.status, answer.violated) == (CRASH, "IndexError: no name")
+
+
+class Circular(VmAddressRegion):
+    __slots__ = ()
+
+    def activate(self) -> Status:
+        status = super().activate()
+        assert self.parent is not None
+        self.subregions._regions.append(self.parent)
+        return status
+
+
+class CircularSystem(System):
+    vmar_class = Circular
+
+
+def test_a_circle_of_regions_is_observed_and_not_walked_for_ever() -> None:
+    adapter = started(CircularSystem)
+    make_space(adapter)
+    adapter.call("allocate", {"v": 1, "offset": 0, "size": PAGE, "align_pow2": 0, "flags": ALL})
+    assert (2, 1) in adapter.observe().tables["under"]
+
+
+class Nonsense(VmMapping):
+    __slots__ = ()
+
+    def _become_alive(self, vmo: object) -> None:
+        self.state = LifeCycleState.ALIVE
+        self.base = None  # type: ignore[assignment]
+
+
+class NonsenseSystem(System):
+    mapping_class = Nonsense
+
+
+def test_what_is_no_value_is_said_to_be_none() -> None:
+    adapter = started(NonsenseSystem)
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 1))
+    with pytest.raises(BrokenImplementation, match="TypeError"):
+        adapter.observe()
+
+
+# --- worlds and subjects -------------------------------------------------------------------------------------------
+
+
+def test_a_world_can_be_read_back() -> None:
+    world = World("riscv64", WORLD.vmos, 0x3000, 0x1000, True, frozenset({"documented_roles"}), 7)
+    assert world_of(CONTRACT, world.givens(CONTRACT), world.switches, 7) == world
+
+
+def test_a_subject_is_found_by_its_name() -> None:
+    assert system_class_of("vmaspace.model.system:System") is System
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "does not name a class"),
+        ("a.b:c d", "does not name a class"),
+        ("no_such_module_at_all:Mine", "cannot be imported"),
+        ("vmaspace.model.system:Nothing", "not a class derived"),
+        ("vmaspace.model.vmar:VmAddressRegion", "not a class derived"),
+        ("json:dumps", "not a class derived"),
+    ],
+)
+def test_a_bad_subject_is_refused_in_words(name: str, message: str) -> None:
+    with pytest.raises(SubjectError, match=message):
+        system_class_of(name)
+
+
+def test_a_run_of_every_operation_is_observed_in_normal_form() -> None:
+    """Tables list nothing that is a default, so that states can be compared as they are."""
+    adapter = started()
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 4))
+    adapter.call("unmap", {"v": 1, "base": BASE + PAGE, "size": PAGE, "op_children": 0})
+    state = adapter.observe()
+    for name, f in CONTRACT.variables.items():
+        default = -1 if f.result.kind == "sort" else 0
+        assert default not in state.tables[name].values(), name
+    for pieces in state.tables["prot"].values():
+        assert list(pieces.starts) == sorted(pieces.starts)
+        assert all(a != b for a, b in pairwise((0, *pieces.values)))

@@ -1,0 +1,40 @@
+"""Every planted fault is found within a bounded number of steps, in a trace short enough to be read at once."""
+
+import json
+
+from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.engines.fuzz import fuzz
+from vmaspace.checker.engines.replay import replay
+from vmaspace.checker.logic.contract import Contract
+from vmaspace.checker.report.trace import Trace
+from vmaspace.model import System
+
+SEED = 2
+STEPS = 30_000
+LONGEST_TRACE = 6
+
+
+def test_a_planted_fault_is_found(fault: type[System], contract: Contract) -> None:
+    result = fuzz(contract, lambda: ModelAdapter(contract, fault), seed=SEED, steps=STEPS)
+    red = [v for v in result.verdicts if v.is_red]
+    assert red, f"not found in {STEPS} steps: {fault.__doc__}"
+    for verdict in red:
+        trace = verdict.trace
+        assert trace is not None
+        assert len(trace.steps) <= LONGEST_TRACE
+        assert trace.steps[-1].op == verdict.operation
+        assert trace.subject == f"{fault.__module__}:{fault.__qualname__}"
+
+        # The same is found when the trace is read back and run again, and not on the model without the fault.
+        again = replay(Trace.from_json(json.loads(json.dumps(trace.to_json()))))
+        assert (again.id, again.verdict, again.reason) == (verdict.id, verdict.verdict, verdict.reason)
+        assert again.trace == trace
+        healed = replay(trace, system_class=System)
+        assert healed.is_green, healed.reason
+
+
+def test_no_fault_is_named_twice(fault: type[System], faults: object) -> None:
+    assert fault.__doc__
+    names = [f.__name__ for f in faults.FAULTS]  # type: ignore[attr-defined]
+    assert names.count(fault.__name__) == 1
+    assert len(names) >= 12
