@@ -129,8 +129,8 @@ def _relevant(t: Term, inner: Binders, found: Tests) -> Binders:
 def candidates(bounds: Iterable[int], log2s: Iterable[int], top: int) -> list[int]:
     """The test points in [0, top) for these bounds and alignments, ascending."""
     steps = [1 << min(k, 64) for k in set(log2s) if k > 0]
-    found = {0}
-    starts = {0}
+    found = {0, 1}
+    starts = {0, 1}  # the domain begins at 0
     for b in bounds:
         starts.add(b)
         starts.add(b + 1)
