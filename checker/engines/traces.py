@@ -56,7 +56,7 @@ def build_trace(
     """
     codec = Codec(contract)
     steps = [as_step(contract, codec, move) for move in moves]
-    if verdict.is_red and steps:
+    if steps and (verdict.is_red or verdict is Kind.DEVIATION):
         steps[-1] = marked(steps[-1], property.name if property is not None else violated or name)
     span = property.span if property is not None else source
     return Trace(
