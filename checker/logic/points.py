@@ -2,7 +2,7 @@
 
 A bound address may be compared with terms (coefficient one), tested for alignment, and given to a piecewise constant
 variable.  Between two neighbouring bounds of such tests the formula only depends on alignment, so it is enough to look
-at every bound, the value after it, and the first one or two aligned values from there on, for each alignment that occurs.
+at every bound, the value after it, and from there on at the first two multiples of each alignment that occurs and of one.
 This turns `exists at: address where …` into a finite search without losing an answer.
 """
 
@@ -129,8 +129,10 @@ def _relevant(t: Term, inner: Binders, found: Tests) -> Binders:
 def candidates(bounds: Iterable[int], log2s: Iterable[int], top: int) -> list[int]:
     """The test points in [0, top) for these bounds and alignments, ascending."""
     steps = [1 << min(k, 64) for k in set(log2s) if k > 0]
-    found = {0, 1}
-    starts = {0, 1}  # the domain begins at 0
+    if steps:
+        steps.append(1)  # the value after a bound may be aligned where one that is not is wanted
+    found = {0}
+    starts = {0}  # the domain begins at 0
     for b in bounds:
         starts.add(b)
         starts.add(b + 1)
