@@ -33,23 +33,16 @@ SAMPLE = (
 )
 
 
-class Flat(module.Ranking):
-    """Every invariant at once."""
-
-    def of(self, h: object) -> int:
-        return 0
-
-
-def by_models(name: str, timeout: float, ranking: type[module.Ranking]) -> tuple[bool, float]:
+def by_models(name: str, timeout: float, is_ranked: bool) -> tuple[bool, float]:
     operation, wanted = name.split("/")
     contract = standard_contract()
-    kept, module.Ranking = module.Ranking, ranking
+    kept, module.TACTICS = module.TACTICS, ((1.0, module.Tactic(is_ranked, 5, 0)),)
     try:
         start = time.perf_counter()
         attempt = Induction(contract, timeout).attempt(contract.properties[wanted], operation)
         return attempt.proved, time.perf_counter() - start
     finally:
-        module.Ranking = kept
+        module.TACTICS = kept
 
 
 def by_triggers(name: str, timeout: float) -> tuple[bool, float]:
@@ -74,7 +67,7 @@ def main() -> None:
     totals = [0.0, 0.0, 0.0]
     print(f"{'obligation':48} {'ranked':>9} {'flat':>9} {'triggers':>9}")
     for name in SAMPLE:
-        results = [by_models(name, timeout, module.Ranking), by_models(name, timeout, Flat), by_triggers(name, timeout)]
+        results = [by_models(name, timeout, True), by_models(name, timeout, False), by_triggers(name, timeout)]
         cells = [f"{seconds:8.2f}{' ' if proved else '?'}" for proved, seconds in results]
         totals = [t + seconds for t, (_, seconds) in zip(totals, results, strict=True)]
         print(f"{name:48} {' '.join(cells)}", flush=True)

@@ -39,13 +39,18 @@ class Source:
         self.domains: dict[tuple[str, int], str] = {}
         self.params: dict[Term, str] = {}
         self.names: dict[Term, str] = {}
+        self.taken: set[str] = set()
 
     # --- names -----------------------------------------------------------------------------------------------------
 
     def name(self, symbol: Term, bound: Iterable[Term] = ()) -> str:
         found = self.names.get(symbol)
         if found is None:
-            found = self.names[symbol] = "x_" + re.sub(r"\W", "_", symbol.name)
+            found = "x_" + re.sub(r"\W", "_", symbol.name)
+            while found in self.taken:  # `x#7`, which is bound, and a parameter `x_7`
+                found += "_"
+            self.taken.add(found)
+            self.names[symbol] = found
         return found
 
     def table(self, f: Function, stage: int) -> str:

@@ -209,7 +209,7 @@ def _writer(u: Update) -> _Writer:
     elements = tuple(b for b in u.binders if b is not place)
     condition = u.condition
     if place not in u.binders:  # a single address
-        symbol = tm.fresh("place", place.type)
+        symbol = tm.fresh("place", u.function.params[-1])
         condition, place = tm.and_(condition, tm.eq(symbol, place)), symbol
     parts = flatten(condition)
     outer = [p for p in parts if place not in p.symbols]

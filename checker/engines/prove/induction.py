@@ -36,6 +36,25 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Tactic:
+    """How a query goes about it: near invariants first or all at once, and how many instances a round adds."""
+
+    is_ranked: bool
+    per_round: int
+    seed: int
+
+
+# Whether a query finds its few instances soon is partly luck: one that takes long is better begun again another way.
+# Each with its share of the time limit.
+TACTICS = (
+    (0.15, Tactic(True, 5, 0)),
+    (0.15, Tactic(False, 3, 1)),
+    (0.2, Tactic(True, 2, 2)),
+    (0.5, Tactic(False, 6, 3)),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """One solver query: `claim` must follow from `given` and the invariants.  All terms speak of stage 0.
 
@@ -117,17 +136,22 @@ class Induction:
         start = time.perf_counter()
         used: set[str] = set()
         for g in self.goals(p, operation):
-            query = self.query(p, g, operation, without)
-            answer, reason = query.solve()
+            for share, tactic in TACTICS:
+                query = self.query(p, g, operation, without, self.timeout * share, tactic)
+                answer, reason = query.solve()
+                if answer != z3.unknown:
+                    break
             if answer != z3.unsat:
                 return Attempt(False, reason, time.perf_counter() - start, frozenset(used), g.outcome)
             used |= query.core()
         names = frozenset(n for n in used if n in self.contract.properties)
         return Attempt(True, "", time.perf_counter() - start, names)
 
-    def query(self, p: Property, g: Goal, operation: str, without: frozenset[str]) -> Query:
+    def query(
+        self, p: Property, g: Goal, operation: str, without: frozenset[str], timeout: float, tactic: Tactic
+    ) -> Query:
         """A query loaded with everything: the negated goal, the operation, the invariants and the facts."""
-        query = Query(self.terms, self.compiled, self.timeout)
+        query = Query(self.terms, self.compiled, timeout, tactic.per_round, tactic.seed)
         rank = Ranking(p, g)
         query.require(tm.not_(g.claim))
         for f in self.distinct_new(g.outcome):
@@ -139,7 +163,7 @@ class Induction:
                 query.require(counting.abstract(f))
         else:
             for h in self.hypotheses(without, p):
-                query.require(counting.abstract(h.body), h.name, rank.of(h))
+                query.require(counting.abstract(h.body), h.name, rank.of(h) if tactic.is_ranked else 0)
             for f in self.count_facts(g):
                 query.require(counting.abstract(f))
         for f in self.facts:

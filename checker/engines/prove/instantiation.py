@@ -23,7 +23,6 @@ from vmaspace.checker.logic.contract import in_word
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.terms import Function, Term
 
-PER_ROUND = 5  # instances of one universal added in one round
 OPTIONS = {
     "auto_config": False,
     "case_split": 3,
@@ -90,13 +89,20 @@ class Candidates:
 
 
 class Query:
-    """One query: is there a state that satisfies everything asserted?"""
+    """One query: is there a state that satisfies everything asserted?
 
-    def __init__(self, terms: SolverTerms, compiled: Compiled, timeout: float) -> None:
+    timeout: seconds.  per_round: how many instances of one universal a round may add.  seed: the solver's.
+    """
+
+    def __init__(
+        self, terms: SolverTerms, compiled: Compiled, timeout: float, per_round: int = 5, seed: int = 0
+    ) -> None:
         self.terms = terms
         self.compiled = compiled
         self.deadline = time.perf_counter() + timeout
+        self.per_round = per_round
         self.solver = z3.Solver()
+        self.solver.set("random_seed", seed)
         for option, value in OPTIONS.items():
             self.solver.set(option, value)
         self.universals: list[Universal] = []
@@ -127,8 +133,7 @@ class Query:
         """A formula that holds, to be asserted when a model contradicts it: most of what holds does not matter."""
         for part in tm.conjuncts(t):
             self.universals.append(Universal("", (), tm.TRUE, part, tm.TRUE))
-            for s in part.symbols:
-                self.symbols[s] = None
+            self.mention(part)
 
     def add(self, t: Term, name: str = "") -> None:
         if t is tm.TRUE:
@@ -163,6 +168,10 @@ class Query:
                     self.ground.setdefault(t.type, {})[t] = None
             elif t.type.kind == "address" and t.op == "sym":
                 self.numbers[t] = None
+
+    def mention(self, t: Term) -> None:
+        """Note the symbols of a formula that is kept aside, always in the same order."""
+        self.symbols.update(dict.fromkeys(sorted(t.symbols, key=lambda s: s.ident)))
 
     # --- quantifiers -----------------------------------------------------------------------------------------------
 
@@ -202,7 +211,7 @@ class Query:
             body = t.body if positive else tm.not_(t.body)
             proxy = tm.TRUE if top else tm.fresh("proxy", BOOL)
             self.universals.append(Universal(name, t.binders, guard, body, proxy, self.rank))
-            self.symbols.update(dict.fromkeys(t.symbols))
+            self.mention(t)
             if proxy is not tm.TRUE:
                 self.visit(proxy)
             return proxy if positive else tm.not_(proxy)
@@ -275,7 +284,7 @@ class Query:
                 self.instance(u, key)
                 added = True
                 fresh += 1
-                if fresh >= PER_ROUND:
+                if fresh >= self.per_round:
                     break
         return added
 

