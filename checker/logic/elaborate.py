@@ -138,6 +138,10 @@ class _Elaborator:
             case _:
                 return builtin(e.name, args)
 
+    def forget(self) -> None:
+        """Bound symbols are shared within a declaration only, so that formulas of one never capture those of another."""
+        self.unfolded.clear()
+
     def unfold(self, d: ast.DefDecl, args: Sequence[Value], stage: int) -> Value:
         key = (d, stage, *args)
         found = self.unfolded.get(key)
@@ -295,6 +299,7 @@ class _Elaborator:
     # --- operations ------------------------------------------------------------------------------------------------
 
     def operation(self, d: ast.OpDecl) -> Operation:
+        self.forget()
         names: Names = {}
         params: list[Term] = []
         domain: list[Term] = []
@@ -375,6 +380,7 @@ class _Elaborator:
     # --- properties ------------------------------------------------------------------------------------------------
 
     def property(self, d: ast.PropertyDecl, operations: dict[str, Operation]) -> Property:
+        self.forget()
         names: Names = {}
         results: list[Term] = []
         if d.kind == "after":

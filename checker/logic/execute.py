@@ -6,10 +6,11 @@ outcome leads to.  Judging an implementation, confirming a solver's trace and re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vmaspace.checker.language.types import BOOL
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import Evaluator, Source, build, evaluator, flatten
 from vmaspace.checker.logic.contract import Choice, Contract, Operation, Outcome, Property, Update
@@ -192,10 +193,15 @@ def _search(outcome: Outcome, index: int) -> Any:
         uses = [c.condition]
         uses += [tm.exists(later, t) for d in outcome.choices[index + 1 :] for t in (d.when, d.condition)]
         uses += [tm.exists((*u.binders, *later), u.condition) for u in outcome.updates]
-        points = code.points(c.symbol, tm.and_(*(t for t in uses if c.symbol in t.symbols)))
+        points = code.points(c.symbol, _side_by_side(t for t in uses if c.symbol in t.symbols))
         body = f"{own} for {own} in {points} if {code.expr(c.condition)}"
     text = "\n".join(["def f(S, T, e):", *code.prelude(), f"    return [{body}]", ""])
     return build(text)
+
+
+def _side_by_side(formulas: Iterable[Term]) -> Term:
+    """All that the formulas test a number for; a plain conjunction loses it when they cannot hold together."""
+    return tm.and_(*(tm.eq(f, tm.symbol("either way", BOOL)) for f in formulas))
 
 
 def _writer(u: Update) -> _Writer:
@@ -216,7 +222,7 @@ def _writer(u: Update) -> _Writer:
     inner = tm.and_(*(p for p in parts if place in p.symbols))
     loops = code.clauses(elements, outer, 0)
     own = code.name(place)
-    points = code.points(place, tm.and_(inner, tm.eq(u.value, tm.default(u.value.type))))
+    points = code.points(place, _side_by_side((inner, tm.eq(u.value, tm.default(u.value.type)))))
     key = code.key(u.args[:-1])
     # The elements are bound as defaults: the cells are computed when the loop over the elements has ended.
     bound = "".join(f", {code.name(b)}={code.name(b)}" for b in elements)
