@@ -304,6 +304,24 @@ def test_picks_offers_only_what_its_condition_allows():
     assert i.answer("place", state, {"a": 0, "n": 8193}).outcome.status == "INVALID_ARGS"
 
 
+def test_picks_tries_both_sides_of_a_later_question():
+    """Also where the two sides exclude each other."""
+    i = interpreter("""
+op choose(a: Item, n: bytes)
+  picks p: address where p < 100
+  if p <= 50:
+    colour(a) = red
+  else:
+    colour(a) = blue
+  if p + n > 70:
+    total = 1
+""")
+    state = state_of(i, 1, colour={0: 1})
+    c = i.answer("choose", state, {"a": 0, "n": 0})
+    ends = [(s.tables["colour"].get(0, 0), s.tables["total"].get((), 0)) for _, s in i.successors(c, state, {"a": 0, "n": 0}, {})]
+    assert set(ends) == {(0, 0), (2, 0), (2, 1)}
+
+
 # --- pieces --------------------------------------------------------------------------------------------------------
 
 WRITE = """
@@ -313,6 +331,12 @@ op write(a: Item, low: address, high: address, b: Bits)
 op add(a: Item, low: address, high: address, b: Bits)
   for p: address where low <= p, p < high:
     level(a, p) = level(a, p) | b
+op fix(a: Item, low: address, high: address, b: Bits)
+  for p: address where p in [low, high):
+    level(a, p) = {two}
+op flip(a: Item, low: address, high: address, b: Bits)
+  for p: address where p in [low, high), level(a, p) == b:
+    level(a, p) = if level(a, p) == b then {one} else {}
 op copy(a: Item, low: address, d: bytes)
   for x: Item where up(x) == a:
     for p: address where p >= low:
@@ -336,7 +360,9 @@ def writer():
 @given(TABLES, ENDS, ENDS, st.integers(0, 7))
 def test_pieces_are_written_byte_by_byte(writer, old, low, high, bits):
     state = state_of(writer, 1, level={0: old} if old.starts else {})
-    for op, value in (("write", lambda v: bits), ("add", lambda v: v | bits)):
+    for op, value in (
+        ("write", lambda v: bits), ("add", lambda v: v | bits), ("fix", lambda v: 2), ("flip", lambda v: 1 if v == bits else v)
+    ):  # fmt: skip
         done = after_ok(writer, op, state, a=0, low=low, high=high, b=bits)
         new = done.tables["level"].get(0, Pieces())
         for p in range(16):
@@ -364,7 +390,7 @@ def test_what_proofs_say_of_an_effect_is_what_runs(writer, old, low, high, bits,
     x = tm.symbol("a", Type("sort", "Item"))
     formula = tm.app(contract.variables["level"], (x, tm.number(place)), 1)
     env = {"a": 0, "low": low, "high": high, "b": bits}
-    for op in ("write", "add"):
+    for op in ("write", "add", "fix", "flip"):
         outcome = contract.operations[op].success
         foretold = evaluator(after(outcome, formula))(state, state, env)
         assert foretold == after_ok(writer, op, state, **env).tables["level"].get(0, Pieces()).at(place)
