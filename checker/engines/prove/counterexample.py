@@ -8,6 +8,7 @@ said, and the property fails after it.
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import z3
 
@@ -20,8 +21,14 @@ from vmaspace.checker.logic.ground import Snapshot
 from vmaspace.checker.logic.state import Pieces, State, default_of
 from vmaspace.checker.logic.terms import Function, Term
 
-SIZES = ({"Aspace": 1, "Region": 1}, {"Aspace": 1, "Region": 2}, {"Aspace": 2, "Region": 2}, {"Aspace": 2, "Region": 3},
-         {"Aspace": 3, "Region": 3}, {"Aspace": 3, "Region": 4})  # fmt: skip
+LARGEST = 4  # elements of one sort
+MOST = 7  # elements in all
+
+
+def sizes(sorts: list[str]) -> list[dict[str, int]]:
+    """Scopes to search, smallest first."""
+    found = [c for c in product(range(1, LARGEST + 1), repeat=len(sorts)) if sum(c) <= max(MOST, len(sorts))]
+    return [dict(zip(sorts, c, strict=True)) for c in sorted(found, key=lambda c: (sum(c), max(c)))]
 
 
 class Counterexamples(Bounded):
@@ -35,7 +42,7 @@ class Counterexamples(Bounded):
         start = time.perf_counter()
         op = self.contract.operations[operation]
         last = [(op, o) for o in op.outcomes if o.kind != "asserts" and (o.has_effect or p.kind == "after")]
-        for size in SIZES:
+        for size in sizes([s for s, given in self.contract.sorts.items() if not given]):
             for candidate in last:
                 left = self.timeout - (time.perf_counter() - start)
                 if left <= 0:
@@ -51,7 +58,7 @@ class Counterexamples(Bounded):
         self, p: Property, candidate: Candidate, hypotheses: list[Property], size: dict[str, int], left: float
     ) -> Run | None:
         whole = Focused(self.contract, self.counts, set(self.contract.variables.values()))
-        whole.begin_anywhere({s: size.get(s, 1) for s in self.contract.sorts})
+        whole.begin_anywhere(size)
         state = whole.states[0]
         for h in hypotheses:
             whole.constraints.append(whole.grounder.ground(h.body, (state,)))

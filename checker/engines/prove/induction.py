@@ -179,11 +179,16 @@ class Induction:
                 yield p
 
     def nothing_exists(self) -> list[Term]:
+        """Before the first state: no elements but the given ones, and every variable at its default."""
         found = []
         for sort in self.contract.sort_types():
             if not self.contract.sorts[sort.name]:
                 x = tm.symbol(f"any.{sort.name}", sort)
                 found.append(tm.forall((x,), tm.not_(tm.app(tm.existence(sort), (x,))), None))
+        for f in self.contract.variables.values():
+            if not any(p.kind == "sort" for p in f.params):  # a place that is there before anything exists
+                places = tuple(tm.symbol(f"at{i}.{f.name}", p) for i, p in enumerate(f.params))
+                found.append(tm.forall(places, tm.eq(tm.app(f, places), tm.default(f.result)), None))
         return found
 
     def distinct_new(self, o: Outcome) -> list[Term]:

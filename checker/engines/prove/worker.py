@@ -27,7 +27,11 @@ class Budget:
     induction: float = 20.0
     search: float = 20.0
     steps: int = 5
-    counts: tuple[tuple[str, int], ...] = (("Vmo", 2),)
+    counts: tuple[tuple[str, int], ...] = ()
+
+    def elements(self, contract: Contract) -> dict[str, int]:
+        """How many elements of each given sort there are in a search; two, unless it is said."""
+        return {sort: 2 for sort, given in contract.sorts.items() if given} | dict(self.counts)
 
 
 class Worker:
@@ -47,7 +51,9 @@ class Worker:
     def bounded(self, switch: str) -> Bounded:
         if switch not in self._bounded:
             b = self.budget
-            self._bounded[switch] = Bounded(self.contracts[switch], dict(b.counts), b.steps, b.search)
+            self._bounded[switch] = Bounded(
+                self.contracts[switch], b.elements(self.contracts[switch]), b.steps, b.search
+            )
         return self._bounded[switch]
 
     def discharge(self, o: Obligation, without: frozenset[str], search: bool) -> Result:
@@ -127,7 +133,7 @@ class Worker:
         hypotheses = [h for h in contract.invariants() if h.name not in without and not deviates(contract, h)]
         if p.kind == "invariant" and p not in hypotheses:
             hypotheses.append(p)
-        search = Counterexamples(contract, dict(self.budget.counts), self.budget.search)
+        search = Counterexamples(contract, self.budget.elements(contract), self.budget.search)
         found = search.find(p, o.operation, hypotheses)
         if found.run is None:
             reason = f"{attempt.reason}; no run of {self.budget.steps} operations breaks it; {found.reason}"
