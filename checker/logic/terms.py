@@ -181,13 +181,18 @@ def _junction(op: str, parts: Iterable[Term], unit: Term, zero: Term) -> Term:
             if p is not unit:
                 flat[p] = None
     for p in flat:
-        if p.op == "not" and p.args[0] in flat:
+        if p.op == "not" and (p.args[0] in flat or (op == "and" and _all_in(p.args[0], flat))):
             return zero
     if not flat:
         return unit
     if len(flat) == 1:
         return next(iter(flat))
     return _make(op, tuple(flat), None, BOOL)
+
+
+def _all_in(t: Term, flat: dict[Term, None]) -> bool:
+    """A conjunction whose parts are all there: an earlier clause with the same condition."""
+    return t.op == "and" and all(a in flat for a in t.args)
 
 
 def and_(*parts: Term) -> Term:
