@@ -24,7 +24,7 @@ class Budget:
     """induction: seconds per solver query, in all its attempts; search: seconds per bounded search; steps: the longest
     run searched; counts: elements of each given sort in bounded searches."""
 
-    induction: float = 20.0
+    induction: float = 40.0
     search: float = 20.0
     steps: int = 5
     counts: tuple[tuple[str, int], ...] = ()
