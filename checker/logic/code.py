@@ -9,7 +9,7 @@ in it is ours, and `source` shows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vmaspace.checker.logic import terms as tm
@@ -20,15 +20,11 @@ from vmaspace.checker.logic.terms import Function, Term
 Evaluator = Callable[[State, State, Mapping[str, int]], Any]
 
 
-def points_below(bounds: Iterable[int], log2s: Iterable[int], top: int) -> list[int]:
-    return candidates(bounds, log2s, top)
-
-
 def is_aligned(x: int, log2: int) -> bool:
     return log2 <= 0 or x & ((1 << min(log2, 64)) - 1) == 0
 
 
-RUNTIME: dict[str, Any] = {"EMPTY": EMPTY, "points": points_below, "is_aligned": is_aligned}
+RUNTIME: dict[str, Any] = {"EMPTY": EMPTY, "points": candidates, "is_aligned": is_aligned}
 
 
 class Source:
@@ -43,7 +39,7 @@ class Source:
 
     # --- names -----------------------------------------------------------------------------------------------------
 
-    def name(self, symbol: Term, bound: Iterable[Term] = ()) -> str:
+    def name(self, symbol: Term) -> str:
         found = self.names.get(symbol)
         if found is None:
             found = "x_" + re.sub(r"\W", "_", symbol.name)

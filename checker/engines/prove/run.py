@@ -17,11 +17,11 @@ from concurrent.futures.process import BrokenProcessPool
 from vmaspace.checker.engines.prove.induction import deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result, obligations
 from vmaspace.checker.engines.prove.worker import Budget, Worker
+from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.language.check import CheckedProgram
-from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.elaborate import elaborate
-from vmaspace.checker.report.verdict import Kind, Place, Verdict
+from vmaspace.checker.report.verdict import Kind, Verdict
 
 _worker: Worker | None = None
 Progress = Callable[[int, int, str], None]
@@ -183,7 +183,7 @@ class Prover:
             verdict=Kind(r.kind),
             seconds=r.seconds,
             scope=r.scope,
-            source=place(self.contracts[o.switch].properties[o.property].span),
+            source=place_of(self.contracts[o.switch].properties[o.property].span),
             trace=r.trace,
             reason=r.reason,
             notes=r.notes,
@@ -195,7 +195,3 @@ def stop(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(wait=False, cancel_futures=True)
     for child in multiprocessing.active_children():
         child.terminate()
-
-
-def place(span: Span) -> Place:
-    return Place(span.file, span.line, span.column)
