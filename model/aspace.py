@@ -15,6 +15,7 @@ from vmaspace.model.aslr import AslrConfig
 from vmaspace.model.aspace_range import default_range, permitted_range
 from vmaspace.model.constants import ADDRESS_SPACE, ZX_MAX_NAME_LEN, ByteSize, Vaddr, range_wraps
 from vmaspace.model.flags import VMAR_FLAG_CAN_MAP_SPECIFIC, ArchAspaceFlag, AspaceType, ShareOpt
+from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.prng import Prng
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.status import (
@@ -45,8 +46,10 @@ class VmAspace:
 
     __slots__ = (
         "_is_user_or_guest",
+        "_lock",
         "_name",
         "_prng",
+        "_region_lock",
         "arch",
         "aslr_config",
         "base",
@@ -65,6 +68,8 @@ class VmAspace:
         self, system: System, base: Vaddr, size: ByteSize, type: AspaceType, name: str | None
     ) -> None:
         self.system = system
+        self._region_lock = Mutex(system.held_locks, LockOrder.REGION, "region_lock")
+        self._lock = Mutex(system.held_locks, LockOrder.ASPACE, "lock")
         self.base = base
         self.size = size
         self.type = type
@@ -334,6 +339,28 @@ class VmAspace:
         if not self.aslr_config.enabled or self._prng is None:
             raise AssertionViolation("the PRNG is used only when ASLR is enabled", _FILE)
         return self._prng
+
+    # Locks.
+
+    def region_lock(self) -> Mutex:
+        """The authority over which ranges are allocated; taken before `lock` when both are needed.
+
+        *Kernel:* `VmAspace::region_lock` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return self._region_lock
+
+    region_lock_ref = region_lock
+
+    def lock(self) -> Mutex:
+        """The primary lock, of the tree of regions and mappings.
+
+        *Kernel:* `VmAspace::lock` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return self._lock
+
+    lock_ref = lock
 
     # Lookup.
 

@@ -38,7 +38,7 @@ from vmaspace.model.status import (
 
 if TYPE_CHECKING:
     from vmaspace.model.vmar import VmAddressRegion
-    from vmaspace.model.vmo import Vmo
+    from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
@@ -56,7 +56,7 @@ class VmMapping(ProtectedRange):
         base: Vaddr,
         size: ByteSize,
         flags: int,
-        vmo: Vmo,
+        vmo: VmObject,
         object_offset: ByteOffset,
         ranges: ProtectionRanges,
         *,
@@ -89,7 +89,7 @@ class VmMapping(ProtectedRange):
         self._become_alive(vmo)
         return ZX_OK
 
-    def _become_alive(self, vmo: Vmo) -> None:
+    def _become_alive(self, vmo: VmObject) -> None:
         """The rest of an activation, once the mapping is in both lists."""
         self.state = LifeCycleState.ALIVE
         if self._ranges.first_flags & MMU_CACHE_MASK != vmo.cache_policy:
@@ -168,7 +168,7 @@ class VmMapping(ProtectedRange):
         return ZX_OK
 
     def _split_around(
-        self, parent: VmAddressRegion, vmo: Vmo, base: Vaddr, end: Vaddr
+        self, parent: VmAddressRegion, vmo: VmObject, base: Vaddr, end: Vaddr
     ) -> tuple[VmMapping | None, VmMapping | None] | None:
         """What is left of the mapping below `base` and above `end`; None when memory is out."""
         heap = self.aspace.system.heap
@@ -186,7 +186,7 @@ class VmMapping(ProtectedRange):
             right = self._piece(parent, vmo, end, self.end)
         return left, right
 
-    def _piece(self, parent: VmAddressRegion, vmo: Vmo, base: Vaddr, end: Vaddr) -> VmMapping:
+    def _piece(self, parent: VmAddressRegion, vmo: VmObject, base: Vaddr, end: Vaddr) -> VmMapping:
         """The mapping of `[base, end)` that a split leaves; always mergeable."""
         piece = self.aspace.system.mapping_class(
             parent,
@@ -203,7 +203,7 @@ class VmMapping(ProtectedRange):
         return piece
 
     def _enter_pieces(
-        self, parent: VmAddressRegion, vmo: Vmo, left: VmMapping | None, right: VmMapping | None
+        self, parent: VmAddressRegion, vmo: VmObject, left: VmMapping | None, right: VmMapping | None
     ) -> Status:
         """Put the pieces in their lists, beside the original; undo on failure."""
         if right is not None:

@@ -24,7 +24,7 @@ from vmaspace.model.status import ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
     from vmaspace.model.vmar import VmAddressRegion
-    from vmaspace.model.vmo import Vmo
+    from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
@@ -40,12 +40,12 @@ class ProtectedRange(VmAddressRegionOrMapping):
         base: Vaddr,
         size: ByteSize,
         flags: int,
-        vmo: Vmo,
+        vmo: VmObject,
         object_offset: ByteOffset,
         ranges: ProtectionRanges,
     ) -> None:
         super().__init__(parent.aspace, parent, base, size, flags)
-        self.vmo: Vmo | None = vmo  # None for ever once DEAD
+        self.vmo: VmObject | None = vmo  # None for ever once DEAD
         self.object_offset = object_offset  # bytes, of the mapping's first byte in the VMO
         self._ranges = ranges
 

@@ -21,6 +21,7 @@ from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import ByteSize, Vaddr
 from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
+from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.prng import Prng
 from vmaspace.model.protection import ProtectionRanges
@@ -28,7 +29,7 @@ from vmaspace.model.region_list import RegionList
 from vmaspace.model.status import Status
 from vmaspace.model.vdso import VdsoImage
 from vmaspace.model.vmar import VmAddressRegion
-from vmaspace.model.vmo import Vmo, VmoKind
+from vmaspace.model.vmo import VmObject, VmoKind
 
 # Where what Zircon documents and what it does are different. Off: as implemented. On: as documented.
 SWITCHES: dict[str, str] = {
@@ -51,7 +52,7 @@ class System:
     mapping_class: ClassVar[type[VmMapping]] = VmMapping
     region_list_class: ClassVar[type[RegionList]] = RegionList
     protection_ranges_class: ClassVar[type[ProtectionRanges]] = ProtectionRanges
-    vmo_class: ClassVar[type[Vmo]] = Vmo
+    vmo_class: ClassVar[type[VmObject]] = VmObject
 
     def __init__(
         self,
@@ -73,6 +74,8 @@ class System:
         self.aslr_entropy_bits = aslr_entropy_bits
         self.aslr_compact_entropy_bits = aslr_compact_entropy_bits
         self.heap = Heap()
+        self.held_locks = HeldLocks()
+        self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
         self.vdso = VdsoImage() if vdso is None else vdso
         self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
@@ -144,12 +147,12 @@ class System:
         *,
         is_resizable: bool = False,
         is_discardable: bool = False,
-    ) -> tuple[Status, Vmo | None]:
-        """See `Vmo.create`."""
+    ) -> tuple[Status, VmObject | None]:
+        """See `VmObject.create`."""
         return self.vmo_class.create(
             self, size, kind, is_resizable=is_resizable, is_discardable=is_discardable
         )
 
-    def create_vdso_vmo(self) -> Vmo:
+    def create_vdso_vmo(self) -> VmObject:
         """A VMO of the vDSO image."""
         return self.vmo_class(self, self.vdso.size, is_vdso=True, name="vdso")

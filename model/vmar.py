@@ -55,7 +55,7 @@ from vmaspace.model.vmo import VmoKind
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
-    from vmaspace.model.vmo import Vmo
+    from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_address_region.cc"
 _ANY_SPECIFIC: Final = VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE
@@ -65,7 +65,7 @@ _ANY_SPECIFIC: Final = VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE
 class MappingRequest:
     """What a mapping is to show, and how: the arguments of `CreateVmMapping` that a sub-VMAR does not have."""
 
-    vmo: Vmo
+    vmo: VmObject
     vmo_offset: ByteOffset
     mmu_flags: int
     flags: int  # the CAN_MAP flags that the permissions imply are in
@@ -130,7 +130,7 @@ class VmAddressRegion(VmarRanges):
         size: ByteSize,
         align_pow2: int,
         vmar_flags: int,
-        vmo: Vmo,
+        vmo: VmObject,
         vmo_offset: ByteOffset,
         arch_mmu_flags: int,
         name: str = "",

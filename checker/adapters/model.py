@@ -17,8 +17,8 @@ from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import State
-from vmaspace.model.dispatcher import VmAddressRegionDispatcher
 from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt
+from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher
 from vmaspace.model.status import AssertionViolation
 from vmaspace.model.system import System
 from vmaspace.model.vdso import VdsoImage

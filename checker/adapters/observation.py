@@ -22,7 +22,7 @@ from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
 from vmaspace.model.system import System
 from vmaspace.model.vmar_tree import VmarTree
-from vmaspace.model.vmo import Vmo
+from vmaspace.model.vmo import VmObject
 
 VARIABLES = (
     "type", "share", "aspace_base", "aspace_size", "name_length", "root", "destroyed", "freed", "unified", "shared_part",
@@ -36,7 +36,7 @@ _ROLES = {ArchAspaceKind.RESTRICTED: ShareOpt.RESTRICTED, ArchAspaceKind.SHARED:
 class Observer:
     """Numbers the objects of one system, and turns what they hold into a state."""
 
-    def __init__(self, contract: Contract, system: System, vmos: list[Vmo], givens: State) -> None:
+    def __init__(self, contract: Contract, system: System, vmos: list[VmObject], givens: State) -> None:
         unknown = contract.variables.keys() - set(VARIABLES)
         if unknown:
             raise ValueError(f"the model adapter does not observe the variable {min(unknown)!r}")

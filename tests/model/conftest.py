@@ -7,7 +7,7 @@ from vmaspace.model.flags import MmuFlag, VmarFlag
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.system import System
 from vmaspace.model.vmar import VmAddressRegion
-from vmaspace.model.vmo import Vmo
+from vmaspace.model.vmo import VmObject
 
 PAGE = 0x1000
 RW = MmuFlag.PERM_READ | MmuFlag.PERM_WRITE
@@ -24,7 +24,7 @@ class World:
         self.root: VmAddressRegion = aspace.root
         self.vmo = self.make_vmo(0x100)
 
-    def make_vmo(self, pages: int) -> Vmo:
+    def make_vmo(self, pages: int) -> VmObject:
         _, vmo = self.system.create_vmo(pages * PAGE)
         assert vmo is not None
         return vmo
@@ -35,7 +35,7 @@ class World:
         pages: int,
         *,
         vmar: VmAddressRegion | None = None,
-        vmo: Vmo | None = None,
+        vmo: VmObject | None = None,
         vmo_page: int = 0,
         mmu: int = RW,
         flags: int = VmarFlag.SPECIFIC,

@@ -3,9 +3,9 @@
 import pytest
 
 from vmaspace.model.flags import MmuFlag, ShareOpt, VmarFlag
-from vmaspace.model.process import create_process, create_shared_process
+from vmaspace.model.object.process import create_process, create_shared_process
+from vmaspace.model.object.syscalls import zx_vmar_allocate
 from vmaspace.model.status import Status
-from vmaspace.model.syscalls import zx_vmar_allocate
 from vmaspace.model.system import System
 
 P = 0x1000

@@ -3,8 +3,8 @@
 import pytest
 
 from vmaspace.model.flags import MmuFlag
-from vmaspace.model.maps import MapKind, aspace_maps, vmar_maps
-from vmaspace.model.process import create_process, create_shared_process
+from vmaspace.model.object.maps import MapKind, aspace_maps, vmar_maps
+from vmaspace.model.object.process import create_process, create_shared_process
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
 

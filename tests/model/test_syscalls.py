@@ -3,11 +3,10 @@
 import pytest
 
 from vmaspace.model.constants import MAX_U64
-from vmaspace.model.dispatcher import Handle, vmo_handle
 from vmaspace.model.flags import Right, VmarFlag, VmOption
-from vmaspace.model.process import create_process
-from vmaspace.model.status import Status
-from vmaspace.model.syscalls import (
+from vmaspace.model.object.dispatcher import Handle, vmo_handle
+from vmaspace.model.object.process import create_process
+from vmaspace.model.object.syscalls import (
     split_options,
     zx_vmar_allocate,
     zx_vmar_destroy,
@@ -15,6 +14,7 @@ from vmaspace.model.syscalls import (
     zx_vmar_protect,
     zx_vmar_unmap,
 )
+from vmaspace.model.status import Status
 from vmaspace.model.system import System
 
 P = 0x1000

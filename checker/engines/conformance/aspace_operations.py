@@ -17,11 +17,11 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     operation,
 )
 from vmaspace.model.aspace import VmAspace
-from vmaspace.model.dispatcher import Handle, lookup, vmo_handle
 from vmaspace.model.flags import AspaceType, Right, ShareOpt, VmOption
-from vmaspace.model.process import ProcessDispatcher, create_process, create_shared_process
+from vmaspace.model.object.dispatcher import Handle, lookup, vmo_handle
+from vmaspace.model.object.process import ProcessDispatcher, create_process, create_shared_process
+from vmaspace.model.object.syscalls import zx_vmar_allocate, zx_vmar_destroy, zx_vmar_map
 from vmaspace.model.status import ZX_ERR_BAD_HANDLE, ZX_OK, Status
-from vmaspace.model.syscalls import zx_vmar_allocate, zx_vmar_destroy, zx_vmar_map
 from vmaspace.model.vmo import VmoKind
 
 _TYPES = {type_.name.lower(): type_ for type_ in AspaceType}

@@ -12,19 +12,19 @@ from typing import Final, TypeVar
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import PAGE_SIZE
-from vmaspace.model.dispatcher import (
+from vmaspace.model.flags import ZX_VM_ALIGN_BASE, MmuFlag, Right, VmarFlag, VmOption
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.object.dispatcher import (
     Handle,
     VmAddressRegionDispatcher,
     VmObjectDispatcher,
     vmar_handle,
     vmo_handle,
 )
-from vmaspace.model.flags import ZX_VM_ALIGN_BASE, MmuFlag, Right, VmarFlag, VmOption
-from vmaspace.model.mapping import VmMapping
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
 from vmaspace.model.vmar import VmAddressRegion
-from vmaspace.model.vmo import Vmo
+from vmaspace.model.vmo import VmObject
 
 # The engine knows the model through this module and the operations only.
 __all__ = ["STATUS_NAMES", "AssertionViolation", "Bound", "Environment", "NotBound", "System", "make_system"]
@@ -135,7 +135,7 @@ class Environment:
         if isinstance(value, VmAddressRegion):
             base_mmu_flags = MmuFlag.PERM_USER if value.aspace.is_user() else MmuFlag.CACHED
             return vmar_handle(value, base_mmu_flags)
-        if isinstance(value, Vmo):
+        if isinstance(value, VmObject):
             return vmo_handle(value)
         raise BadStep(f"expected something that handles refer to, not {_describe(value)}")
 
@@ -146,12 +146,12 @@ class Environment:
             return value.dispatcher.vmar
         return _expect(value, VmAddressRegion, "a VMAR")
 
-    def vmo(self, bound: Bound) -> Vmo:
+    def vmo(self, bound: Bound) -> VmObject:
         """The VMO that is bound, or behind the bound handle."""
         value = bound.value
         if isinstance(value, Handle) and isinstance(value.dispatcher, VmObjectDispatcher):
             return value.dispatcher.vmo
-        return _expect(value, Vmo, "a VMO")
+        return _expect(value, VmObject, "a VMO")
 
     def mapping(self, bound: Bound) -> VmMapping:
         """The mapping that is bound."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.vocabulary import OBJECT, Answer, operation
-from vmaspace.model.dispatcher import VmAddressRegionDispatcher, lookup
 from vmaspace.model.flags import Right
-from vmaspace.model.maps import MapEntry, vmar_maps
-from vmaspace.model.process import ProcessDispatcher
+from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher, lookup
+from vmaspace.model.object.maps import MapEntry, vmar_maps
+from vmaspace.model.object.process import ProcessDispatcher
 
 
 def _listing(env: Environment, entries: list[MapEntry]) -> dict[str, object]:

@@ -22,19 +22,19 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     operation,
 )
 from vmaspace.model.constants import MAX_U64, round_up_page
-from vmaspace.model.dispatcher import VmAddressRegionDispatcher, lookup
 from vmaspace.model.flags import ZX_VM_ALIGN_BASE, Right
-from vmaspace.model.region import VmAddressRegionOrMapping
-from vmaspace.model.status import (
-    ZX_OK,
-    Status,
-)
-from vmaspace.model.syscalls import (
+from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher, lookup
+from vmaspace.model.object.syscalls import (
     zx_vmar_allocate,
     zx_vmar_destroy,
     zx_vmar_map,
     zx_vmar_protect,
     zx_vmar_unmap,
+)
+from vmaspace.model.region import VmAddressRegionOrMapping
+from vmaspace.model.status import (
+    ZX_OK,
+    Status,
 )
 
 

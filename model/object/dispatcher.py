@@ -31,7 +31,7 @@ from vmaspace.model.status import (
 if TYPE_CHECKING:
     from vmaspace.model.system import System
     from vmaspace.model.vmar import VmAddressRegion
-    from vmaspace.model.vmo import Vmo
+    from vmaspace.model.vmo import VmObject
 
 BASIC_RIGHTS: Final = Right.TRANSFER | Right.DUPLICATE | Right.WAIT | Right.INSPECT
 DEFAULT_VMAR_RIGHTS: Final = (BASIC_RIGHTS & ~Right.WAIT) | Right.OP_CHILDREN
@@ -160,7 +160,7 @@ class VmAddressRegionDispatcher(Dispatcher):
 class VmObjectDispatcher(Dispatcher):
     """A VMO, as seen through handles."""
 
-    def __init__(self, vmo: Vmo) -> None:
+    def __init__(self, vmo: VmObject) -> None:
         super().__init__(vmo.system)
         self.vmo = vmo
 
@@ -175,7 +175,7 @@ def vmar_handle(vmar: VmAddressRegion, base_mmu_flags: int = MMU_PERM_USER) -> H
     return Handle(dispatcher, dispatcher.default_rights())
 
 
-def vmo_handle(vmo: Vmo, extra_rights: Right = Right.NONE) -> Handle:
+def vmo_handle(vmo: VmObject, extra_rights: Right = Right.NONE) -> Handle:
     """A first handle to `vmo`; executable and resizable ones have a right more.
 
     *Kernel:* `VmObjectDispatcher::Create` (zircon/kernel/object/vm_object_dispatcher.cc)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.constants import Vaddr
-from vmaspace.model.dispatcher import BASIC_RIGHTS, Dispatcher, Handle, lookup, vmar_handle
 from vmaspace.model.flags import AspaceType, Right, ShareOpt
-from vmaspace.model.maps import MapEntry, aspace_maps
+from vmaspace.model.object.dispatcher import BASIC_RIGHTS, Dispatcher, Handle, lookup, vmar_handle
+from vmaspace.model.object.maps import MapEntry, aspace_maps
 from vmaspace.model.status import (
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,

@@ -41,7 +41,7 @@ class VmoKind(IntEnum):
     PHYSICAL = 2
 
 
-class Vmo:
+class VmObject:
     """A memory object that mappings can show."""
 
     __slots__ = (
@@ -98,7 +98,7 @@ class Vmo:
         is_resizable: bool = False,
         is_discardable: bool = False,
         paddr: Paddr = 0,
-    ) -> tuple[Status, Vmo | None]:
+    ) -> tuple[Status, VmObject | None]:
         """A new VMO of `size` bytes, rounded up to whole pages.
 
         *Kernel:* `VmObjectPaged::Create` (zircon/kernel/vm/vm_object_paged.cc), `CreateContiguous` there, and

@@ -13,13 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from vmaspace.model.constants import ByteOffset, ByteSize, Vaddr, is_page_aligned
-from vmaspace.model.dispatcher import (
-    Handle,
-    VmAddressRegionDispatcher,
-    VmObjectDispatcher,
-    lookup,
-    vmar_handle,
-)
 from vmaspace.model.flags import (
     VMAR_FLAG_ALLOW_FAULTS,
     VMAR_FLAG_REQUIRE_NON_RESIZABLE,
@@ -30,6 +23,13 @@ from vmaspace.model.flags import (
     VmOption,
 )
 from vmaspace.model.mapping import VmMapping
+from vmaspace.model.object.dispatcher import (
+    Handle,
+    VmAddressRegionDispatcher,
+    VmObjectDispatcher,
+    lookup,
+    vmar_handle,
+)
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_INVALID_ARGS,
