@@ -18,18 +18,27 @@ from typing import ClassVar
 from vmaspace.model.arch import Arch, arch_for_name
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.aspace import VmAspace
-from vmaspace.model.constants import ByteSize, Vaddr
+from vmaspace.model.constants import ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
 from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
 from vmaspace.model.mapping import VmMapping
+from vmaspace.model.page_queues import PageQueues
+from vmaspace.model.physical_memory import PhysicalMemory
 from vmaspace.model.prng import Prng
 from vmaspace.model.protection import ProtectionRanges
 from vmaspace.model.region_list import RegionList
 from vmaspace.model.status import Status
 from vmaspace.model.vdso import VdsoImage
 from vmaspace.model.vmar import VmAddressRegion
-from vmaspace.model.vmo import VmObject, VmoKind
+from vmaspace.model.vmo import (
+    PageSource,
+    VmCowPages,
+    VmObject,
+    VmObjectPaged,
+    VmObjectPhysical,
+    VmoKind,
+)
 
 # Where what Zircon documents and what it does are different. Off: as implemented. On: as documented.
 SWITCHES: dict[str, str] = {
@@ -52,7 +61,11 @@ class System:
     mapping_class: ClassVar[type[VmMapping]] = VmMapping
     region_list_class: ClassVar[type[RegionList]] = RegionList
     protection_ranges_class: ClassVar[type[ProtectionRanges]] = ProtectionRanges
-    vmo_class: ClassVar[type[VmObject]] = VmObject
+    paged_vmo_class: ClassVar[type[VmObjectPaged]] = VmObjectPaged
+    physical_vmo_class: ClassVar[type[VmObjectPhysical]] = VmObjectPhysical
+    cow_pages_class: ClassVar[type[VmCowPages]] = VmCowPages
+    page_queues_class: ClassVar[type[PageQueues]] = PageQueues
+    physical_memory_class: ClassVar[type[PhysicalMemory]] = PhysicalMemory
 
     def __init__(
         self,
@@ -74,6 +87,8 @@ class System:
         self.aslr_entropy_bits = aslr_entropy_bits
         self.aslr_compact_entropy_bits = aslr_compact_entropy_bits
         self.heap = Heap()
+        self.page_queues = self.page_queues_class()
+        self.pmm = self.physical_memory_class(self.page_queues)
         self.held_locks = HeldLocks()
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
@@ -146,13 +161,46 @@ class System:
         kind: VmoKind = VmoKind.PAGED,
         *,
         is_resizable: bool = False,
+        is_unbounded: bool = False,
         is_discardable: bool = False,
+        paddr: Paddr = 0,
+        align_pow2: int = 0,
     ) -> tuple[Status, VmObject | None]:
-        """See `VmObject.create`."""
-        return self.vmo_class.create(
-            self, size, kind, is_resizable=is_resizable, is_discardable=is_discardable
+        """See `VmObjectPaged.create`, `VmObjectPaged.create_contiguous` and `VmObjectPhysical.create`."""
+        if kind is VmoKind.PHYSICAL:
+            return self.physical_vmo_class.create(self, paddr, size)
+        if kind is VmoKind.CONTIGUOUS:
+            return self.paged_vmo_class.create_contiguous(self, size, align_pow2)
+        return self.paged_vmo_class.create(
+            self,
+            size,
+            is_resizable=is_resizable,
+            is_unbounded=is_unbounded,
+            is_discardable=is_discardable,
         )
 
-    def create_vdso_vmo(self) -> VmObject:
-        """A VMO of the vDSO image."""
-        return self.vmo_class(self, self.vdso.size, is_vdso=True, name="vdso")
+    def create_pager_vmo(
+        self,
+        size: ByteSize,
+        *,
+        traps_dirty: bool = False,
+        is_resizable: bool = False,
+        is_unbounded: bool = False,
+    ) -> tuple[Status, VmObjectPaged | None]:
+        """A VMO whose pages come from a pager: its `cow_pages.source`. See `VmObjectPaged.create`.
+
+        *Kernel:* `PagerDispatcher::CreateSource` (zircon/kernel/object/pager_dispatcher.cc), `zx_pager_create_vmo`
+        *Fails with:* as `VmObjectPaged.create`.
+        """
+        return self.paged_vmo_class.create(
+            self,
+            size,
+            is_resizable=is_resizable,
+            is_unbounded=is_unbounded,
+            source=PageSource(traps_dirty),
+        )
+
+    def create_vdso_vmo(self) -> VmObjectPaged:
+        """A VMO of the vDSO image, which the kernel has from the start."""
+        pages = self.cow_pages_class(self, self.vdso.size)
+        return self.paged_vmo_class(self, VmoKind.PAGED, pages, is_vdso=True, name="vdso")

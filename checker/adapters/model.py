@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vmaspace.checker.adapters.given_vmo import given_vmo
 from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer
 from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
@@ -22,7 +23,7 @@ from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher
 from vmaspace.model.status import AssertionViolation
 from vmaspace.model.system import System
 from vmaspace.model.vdso import VdsoImage
-from vmaspace.model.vmo import VmoKind
+from vmaspace.model.vmo import VmObject
 
 # A name longer than this is cut like one of this length: it need not be made.
 LONGEST_NAME = 64
@@ -69,12 +70,7 @@ class ModelAdapter:
             aslr_disabled=world.aslr_disabled,
             vdso=VdsoImage(world.vdso_code_start, world.vdso_code_size),
         )
-        self.vmos = [
-            self.system.vmo_class(
-                self.system, o.size, VmoKind[o.kind.upper()], is_vdso=o.is_vdso, pinned=o.pinned
-            )
-            for o in world.vmos
-        ]
+        self.vmos: list[VmObject] = [given_vmo(self.system, o) for o in world.vmos]
         self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:

@@ -161,8 +161,9 @@ def test_kernel_mappings_are_of_pinned_pages(world, type) -> None:
     assert aspace.root.subregions.is_empty()
     dynamic = VmarFlag.DEBUG_DYNAMIC_KERNEL_MAPPING
     assert aspace.root.create_vm_mapping(0, P, 0, dynamic, world.vmo, 0, R)[0] is Status.ZX_OK
-    world.vmo.pinned = True
-    assert aspace.root.create_vm_mapping(0, P, 0, 0, world.vmo, 0, R)[0] is Status.ZX_OK
+    pinned = world.make_vmo(1)
+    assert pinned.commit_range_pinned(0, P, True) is Status.ZX_OK
+    assert aspace.root.create_vm_mapping(0, P, 0, 0, pinned, 0, R)[0] is Status.ZX_OK
 
 
 def test_a_misaligned_aspace_asserts_when_a_place_is_chosen(world) -> None:

@@ -173,8 +173,9 @@ def test_map_range_checks_its_arguments(world) -> None:
     assert mapping.map_range(P, 4 * P) is Status.ZX_ERR_INVALID_ARGS
     _, kernel = world.system.kernel_aspace.root.create_vm_mapping(0, P, 0, 1 << 10, world.vmo, 0, R)
     assert kernel.map_range(0, P) is Status.ZX_OK
-    world.vmo.pinned = True
-    _, kernel = world.system.kernel_aspace.root.create_vm_mapping(0, P, 0, 0, world.vmo, 0, R)
-    world.vmo.pinned = False
+    pinned = world.make_vmo(1)
+    assert pinned.commit_range_pinned(0, P, True) is Status.ZX_OK
+    _, kernel = world.system.kernel_aspace.root.create_vm_mapping(0, P, 0, 0, pinned, 0, R)
+    pinned.cow_pages.pin_counts.clear()
     with pytest.raises(AssertionViolation, match="pinned"):
         kernel.map_range(0, P)
