@@ -90,8 +90,17 @@ PagerService: TypeAlias = Callable[[PageRequest], None]
 class PageSource:
     """The pager's side of one VMO: requests, and which pages are to be written back."""
 
-    __slots__ = ("dirty", "has_page", "is_detached", "is_modified", "planned_outcomes", "request", "service",
-                 "traps_dirty", "zero_offset")
+    __slots__ = (
+        "dirty",
+        "has_page",
+        "is_detached",
+        "is_modified",
+        "planned_outcomes",
+        "request",
+        "service",
+        "traps_dirty",
+        "zero_offset",
+    )
 
     def __init__(self, traps_dirty: bool = False) -> None:
         self.traps_dirty = traps_dirty  # ZX_VMO_TRAP_DIRTY

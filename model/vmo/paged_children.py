@@ -175,7 +175,9 @@ class PagedChildren(PagerOrders):
             child.stream_size = self.stream_size
         return status, child
 
-    def _sharing_child(self, offset: ByteOffset, size: ByteSize | None) -> tuple[Status, VmObjectPaged | None]:
+    def _sharing_child(
+        self, offset: ByteOffset, size: ByteSize | None
+    ) -> tuple[Status, VmObjectPaged | None]:
         if not self.system.heap.allocate():
             return ZX_ERR_NO_MEMORY, None
         with self.lock:
