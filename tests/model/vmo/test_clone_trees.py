@@ -44,6 +44,9 @@ class Forest:
         self.system = system or System()
         self.dice = dice
         self.twins: list[Twin] = []
+        self.create()
+        self.write()
+        self.snapshot()
 
     def number(self, low: int, high: int) -> int:
         return self.dice.draw(st.integers(low, high))
@@ -73,7 +76,7 @@ class Forest:
 
     def zero(self) -> None:
         twin = self.pick()
-        offset, size = self.range_in(twin, 0x400)
+        offset, size = self.range_in(twin, self.dice.draw(st.sampled_from([P, 0x400])))
         assert twin.vmo.zero_range(offset, size) is Status.ZX_OK
         at = twin.start + offset
         twin.store.data[at : at + size] = bytes(size)
@@ -231,7 +234,7 @@ def test_planted_faults_are_found(planted) -> None:
     class Faulty(System):
         cow_pages_class = planted
 
-    @settings(max_examples=400, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
     @given(st.data())
     def runs_well(dice) -> None:
         forest = Forest(dice, Faulty())
