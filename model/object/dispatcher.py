@@ -158,11 +158,15 @@ class VmAddressRegionDispatcher(Dispatcher):
 
 
 class VmObjectDispatcher(Dispatcher):
-    """A VMO, as seen through handles."""
+    """A VMO, as seen through handles. Takes over its creator's reference to the VMO."""
 
     def __init__(self, vmo: VmObject) -> None:
         super().__init__(vmo.system)
         self.vmo = vmo
+
+    def on_zero_handles(self) -> None:
+        """The VMO goes, unless a mapping shows it or the kernel refers to it."""
+        self.vmo.release()
 
 
 def vmar_handle(vmar: VmAddressRegion, base_mmu_flags: int = MMU_PERM_USER) -> Handle:
