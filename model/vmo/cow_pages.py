@@ -1,7 +1,7 @@
 """The pages behind paged VMOs: finding, forking, zeroing and counting them.
 
 Mirrors the page part of `VmCowPages` (`zircon/kernel/vm/include/vm/vm_cow_pages.h`, `zircon/kernel/vm/vm_cow_pages.cc`).
-The tree that the nodes form is in `cow_tree.py`; the orders of a pager are in `pager_orders.py`.
+The tree that the nodes form is in `cow_tree.py`, pins and queues are in `cow_residency.py`.
 
 Does not model compression, loaned pages, or zero intervals of pagers other than the one at the end.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 from vmaspace.model.constants import PAGE_SIZE, ByteOffset, ByteSize
-from vmaspace.model.page_queues import PageQueue
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
     ZX_ERR_BAD_STATE,
@@ -22,14 +21,14 @@ from vmaspace.model.status import (
     Status,
 )
 from vmaspace.model.vmo.attribution import AttributionCounts
-from vmaspace.model.vmo.cow_tree import CowNode
+from vmaspace.model.vmo.cow_residency import CowResidency
+from vmaspace.model.vmo.kinds import RangeChangeOp
 from vmaspace.model.vmo.page_source import DirtyState, PageRequestType
-from vmaspace.model.vmo.vmo import RangeChangeOp
 
 _FILE = "zircon/kernel/vm/vm_cow_pages.cc"
 
 
-class VmCowPages(CowNode):
+class VmCowPages(CowResidency):
     """The pages of one paged VMO, or the pages that several share as a hidden parent."""
 
     __slots__ = ()
@@ -137,95 +136,6 @@ class VmCowPages(CowNode):
         self.place_in_queue(offset, page)
         self.range_change_update(offset, PAGE_SIZE, op)
         return ZX_OK, page
-
-    # Queues and priority.
-
-    def place_in_queue(self, offset: ByteOffset, page: VmPage) -> None:
-        """Put a page of this node where it belongs now.
-
-        *Kernel:* `VmCowPages::SetNotPinnedLocked` (zircon/kernel/vm/vm_cow_pages.cc)
-        *Fails with:* nothing.
-        """
-        queues, source = self.system.page_queues, self.source
-        if offset in self.pin_counts:
-            queues.set(page, PageQueue.WIRED)
-        elif source is None:
-            queues.set(page, PageQueue.ANONYMOUS)
-        elif offset in source.dirty:
-            queues.set(page, PageQueue.PAGER_BACKED_DIRTY)
-        elif self.high_priority_count:
-            queues.set(page, PageQueue.HIGH_PRIORITY)
-        else:
-            queues.set_reclaim(page)
-
-    def page_is_not_needed(self, offset: ByteOffset) -> None:
-        """Let the page at `offset` be the first to be reclaimed, if it can be.
-
-        *Kernel:* `VmCowPages::PromoteRangeForReclamation` (zircon/kernel/vm/vm_cow_pages.cc)
-        *Fails with:* nothing.
-        """
-        page = self.pages.get(offset) or self.find_inherited(offset)[2]
-        if page is not None and page.queue >= PageQueue.RECLAIM_BASE:
-            self.system.page_queues.set(page, PageQueue.RECLAIM_ISOLATE)
-
-    def change_high_priority_count(self, delta: int) -> None:
-        """A HIGH mapping came or went; the parents are told when the first comes or the last goes.
-
-        *Kernel:* `VmCowPages::ChangeHighPriorityCountLocked` (zircon/kernel/vm/vm_cow_pages.cc)
-        *Fails with:* nothing.
-        *Asserts:* the count is never negative.
-        """
-        node: VmCowPages | None = self
-        while node is not None:
-            old = node.high_priority_count
-            node.high_priority_count = old + delta
-            if node.high_priority_count < 0:
-                raise AssertionViolation("the high-priority count of a VMO is not negative", _FILE)
-            if bool(old) == bool(node.high_priority_count):
-                return
-            if node.source is not None:
-                for offset, page in node.pages.items():
-                    if page is not node.system.pmm.zero_page:
-                        node.place_in_queue(offset, page)
-            delta = 1 if delta > 0 else -1
-            node = node.parent
-
-    # Pinning.
-
-    def pin_range(self, start: ByteOffset, end: ByteOffset) -> None:
-        """Keep the pages of a committed range in place."""
-        for offset in range(start, end, PAGE_SIZE):
-            self.pin_counts[offset] = self.pin_counts.get(offset, 0) + 1
-            self.place_in_queue(offset, self.pages[offset])
-
-    def unpin_range(self, start: ByteOffset, end: ByteOffset) -> None:
-        """Undo one `pin_range`.
-
-        *Kernel:* `VmCowPages::UnpinLocked` (zircon/kernel/vm/vm_cow_pages.cc)
-        *Fails with:* nothing.
-        *Asserts:* every page is pinned.
-        """
-        self.range_change_update(start, end - start, RangeChangeOp.DEBUG_UNPIN)
-        for offset in range(start, end, PAGE_SIZE):
-            count = self.pin_counts.get(offset, 0)
-            if count == 0:
-                raise AssertionViolation("a page to be unpinned is pinned", _FILE)
-            if count > 1:
-                self.pin_counts[offset] = count - 1
-                continue
-            del self.pin_counts[offset]
-            self.place_in_queue(offset, self.pages[offset])
-
-    def is_any_pinned(self, start: ByteOffset, end: ByteOffset) -> bool:
-        """Whether some page in `[start, end)` is pinned."""
-        return any(start <= offset < end for offset in self.pin_counts)
-
-    def is_range_pinned(self, start: ByteOffset, end: ByteOffset) -> bool:
-        """Whether every page in `[start, end)` is pinned."""
-        pages = (end - start) // PAGE_SIZE
-        return pages <= len(self.pin_counts) and all(
-            offset in self.pin_counts for offset in range(start, end, PAGE_SIZE)
-        )
 
     # Changing many pages.
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Self
 
 from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE, ByteOffset, ByteSize
 from vmaspace.model.status import AssertionViolation
-from vmaspace.model.vmo.vmo import RangeChangeOp
+from vmaspace.model.vmo.kinds import RangeChangeOp
 
 if TYPE_CHECKING:
     from vmaspace.model.physical_memory import VmPage
     from vmaspace.model.system import System
     from vmaspace.model.vmo.page_source import PageSource
-    from vmaspace.model.vmo.paged import VmObjectPaged
+    from vmaspace.model.vmo.paged_lookup import PagedLookup
 
 _FILE = "zircon/kernel/vm/vm_cow_pages.cc"
 
@@ -54,7 +54,7 @@ class CowNode:
         self.pages: dict[ByteOffset, VmPage] = {}
         self.pin_counts: dict[ByteOffset, int] = {}
         self.high_priority_count = 0  # its own, and one for each child that has any
-        self.paged_refs: list[VmObjectPaged] = []  # the VMOs that show it: one, its references and its slices
+        self.paged_refs: list[PagedLookup] = []  # the VMOs that show it: one, its references and its slices
         self.children: list[Self] = []
         self.parent: Self | None = None
         self.parent_offset: ByteOffset = 0  # where the node begins in the parent

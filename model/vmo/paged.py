@@ -1,7 +1,7 @@
 """Paged VMOs: their creation, size, life, cache policy and locks.
 
 Mirrors `VmObjectPaged` (`zircon/kernel/vm/include/vm/vm_object_paged.h`, `zircon/kernel/vm/vm_object_paged.cc`) and the
-stream size that `VmObjectDispatcher` keeps (`zircon/kernel/object/content_size_manager.cc`). Bytes are in
+sizes that `VmObjectDispatcher` sets (`zircon/kernel/object/vm_object_dispatcher.cc`). Bytes are in
 `paged_contents.py`, children in `paged_children.py`.
 
 Does not model streams as objects with a position.
@@ -26,9 +26,10 @@ from vmaspace.model.status import (
 )
 from vmaspace.model.vmo.attribution import NOTHING_ATTRIBUTED, AttributionCounts
 from vmaspace.model.vmo.discardable import DiscardableTracker, LockState
+from vmaspace.model.vmo.kinds import MAX_VMO_SIZE, VmoKind, round_vmo_size
 from vmaspace.model.vmo.page_source import PageSource
 from vmaspace.model.vmo.paged_children import PagedChildren
-from vmaspace.model.vmo.vmo import MAX_VMO_SIZE, VmoKind, round_vmo_size
+from vmaspace.model.vmo.paged_lookup import StreamSize
 
 if TYPE_CHECKING:
     from vmaspace.model.system import System
@@ -75,12 +76,12 @@ class VmObjectPaged(PagedChildren):
             system,
             VmoKind.PAGED,
             pages,
+            stream_size=StreamSize(size),
             discardable=DiscardableTracker() if is_discardable else None,
+            is_resizable=is_resizable,
             is_vdso=is_vdso,
             name=name,
         )
-        vmo.allows_resize = is_resizable
-        vmo.stream_size.value = size
         return ZX_OK, vmo
 
     @classmethod
@@ -104,9 +105,7 @@ class VmObjectPaged(PagedChildren):
         for index, page in enumerate(run):
             pages.pages[index * PAGE_SIZE] = page
             system.page_queues.set(page, PageQueue.ANONYMOUS)
-        vmo = cls(system, VmoKind.CONTIGUOUS, pages, name=name)
-        vmo.stream_size.value = size
-        return ZX_OK, vmo
+        return ZX_OK, cls(system, VmoKind.CONTIGUOUS, pages, stream_size=StreamSize(size), name=name)
 
     # Life.
 

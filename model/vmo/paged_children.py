@@ -11,7 +11,7 @@ Does not model ZX_VMO_CHILD_NO_WRITE: what a handle allows is the handle's.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import PAGE_MASK, ByteOffset, ByteSize
 from vmaspace.model.status import (
@@ -23,8 +23,9 @@ from vmaspace.model.status import (
     ZX_OK,
     Status,
 )
+from vmaspace.model.vmo.kinds import RangeChangeOp, VmoKind, round_vmo_size
+from vmaspace.model.vmo.paged_lookup import StreamSize
 from vmaspace.model.vmo.pager_orders import PagerOrders
-from vmaspace.model.vmo.vmo import RangeChangeOp, VmoKind, round_vmo_size
 
 if TYPE_CHECKING:
     from vmaspace.model.vmo.paged import VmObjectPaged
@@ -38,42 +39,10 @@ class CloneType(IntEnum):
     SNAPSHOT_MODIFIED = 2
 
 
-class StreamSize:
-    """`ContentSizeManager`: the stream size of a VMO and all its references, in bytes."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: ByteSize) -> None:
-        self.value = value
-
-
 class PagedChildren(PagerOrders):
     """A paged VMO that children can be made of."""
 
-    __slots__ = ("allows_resize", "stream_size")
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.allows_resize = False
-        self.stream_size = StreamSize(self.size)
-
-    @property
-    def is_resizable(self) -> bool:
-        """Whether its size can change."""
-        return self.allows_resize
-
-    @property
-    def is_discardable(self) -> bool:
-        """Whether the kernel may discard its pages while it is not locked."""
-        return self.discardable is not None
-
-    def has_stream_size(self) -> bool:
-        """Whether it has a stream size that user mode can set."""
-        return self.kind is VmoKind.PAGED
-
-    def get_stream_size(self) -> ByteSize:
-        """The stream size, in bytes; not rounded to pages."""
-        return self.stream_size.value
+    __slots__ = ()
 
     # Clones.
 
@@ -113,9 +82,14 @@ class PagedChildren(PagerOrders):
                 cloned = pages.clone_bidirectional(start, rounded, limit)
             else:
                 cloned = pages.clone_unidirectional(start, rounded, limit)
-            clone = self.system.paged_vmo_class(self.system, VmoKind.PAGED, cloned, lock=self.lock)
-            clone.allows_resize = is_resizable
-            clone.stream_size.value = size
+            clone = self.system.paged_vmo_class(
+                self.system,
+                VmoKind.PAGED,
+                cloned,
+                lock=self.lock,
+                stream_size=StreamSize(size),
+                is_resizable=is_resizable,
+            )
             self._adopt(clone)
         return ZX_OK, clone
 
@@ -171,7 +145,7 @@ class PagedChildren(PagerOrders):
             return ZX_ERR_NOT_SUPPORTED, None
         status, child = self._sharing_child(self.cow_offset, self.cow_size)
         if child is not None:
-            child.allows_resize = is_resizable
+            child.is_resizable = is_resizable
             child.stream_size = self.stream_size
         return status, child
 

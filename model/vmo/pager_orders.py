@@ -23,9 +23,9 @@ from vmaspace.model.status import (
     ZX_OK,
     Status,
 )
+from vmaspace.model.vmo.kinds import RangeChangeOp
 from vmaspace.model.vmo.page_source import DirtyState
 from vmaspace.model.vmo.paged_contents import PagedContents
-from vmaspace.model.vmo.vmo import RangeChangeOp
 
 
 class DirtyRange(NamedTuple):

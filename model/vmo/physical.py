@@ -23,7 +23,8 @@ from vmaspace.model.status import (
     AssertionViolation,
     Status,
 )
-from vmaspace.model.vmo.vmo import VmObject, VmoKind, round_vmo_size
+from vmaspace.model.vmo.kinds import VmoKind, round_vmo_size
+from vmaspace.model.vmo.vmo import VmObject
 
 if TYPE_CHECKING:
     from vmaspace.model.system import System

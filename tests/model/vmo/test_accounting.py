@@ -7,7 +7,7 @@ import pytest
 from vmaspace.model.page_queues import RECLAIM_QUEUES, PageQueue, PageQueues
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import AssertionViolation, Status
-from vmaspace.model.vmo import AttributionCounts, CloneType, VmoKind
+from vmaspace.model.vmo import AttributionCounts, CloneType, RangeChangeOp, VmoKind
 
 P = 0x1000
 OK = Status.ZX_OK
@@ -149,6 +149,28 @@ def test_a_pagers_pages_follow_the_priority_of_clones(system, make) -> None:
 
 
 # Queues.
+
+
+def test_only_what_a_pager_supplies_again_is_reclaimed(system, make, listen) -> None:
+    _, vmo = system.create_pager_vmo(4 * P)
+    vmo.supply_pages(0, 3 * P, make(3))
+    vmo.write(0, b"dirty")
+    vmo.commit_range_pinned(P, P, False)
+    mapping, pages = listen(vmo), vmo.cow_pages
+    assert [pages.reclaim_page(page * P) for page in range(4)] == [False, False, True, False]
+    assert mapping.heard == [(RangeChangeOp.UNMAP, 2, 1)] and sorted(pages.pages) == [0, P]
+    anonymous = make(1)
+    anonymous.write(0, b"a")
+    assert not anonymous.cow_pages.reclaim_page(0)
+
+
+def test_high_priority_keeps_pages(system, make) -> None:
+    _, vmo = system.create_pager_vmo(P)
+    vmo.supply_pages(0, P, make(1))
+    vmo.change_high_priority_count(1)
+    assert not vmo.cow_pages.reclaim_page(0)
+    vmo.change_high_priority_count(-1)
+    assert vmo.cow_pages.reclaim_page(0)
 
 
 def test_pages_are_in_the_queue_of_their_kind(make, system) -> None:

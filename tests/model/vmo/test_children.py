@@ -2,9 +2,10 @@
 
 import pytest
 
-from vmaspace.model.status import Status
+from vmaspace.model.locks import LockOrder, Mutex
+from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.vmo import CloneType, RangeChangeOp, VmoKind
-from vmaspace.model.vmo.vmo import MAX_VMO_SIZE
+from vmaspace.model.vmo.kinds import MAX_VMO_SIZE
 
 P = 0x1000
 OK, ARGS, RANGE = Status.ZX_OK, Status.ZX_ERR_INVALID_ARGS, Status.ZX_ERR_OUT_OF_RANGE
@@ -95,6 +96,18 @@ def test_children_of_a_closed_parent_are_its_parents(make) -> None:
     assert low.parent is top and list(top.children) == [low]
     low.release()
     assert top.num_children == 0
+
+
+def test_a_family_has_one_lock(make, system) -> None:
+    vmo = make(2)
+    clone = vmo.create_clone(SNAPSHOT, 0, P)[1]
+    family = [clone, vmo.create_child_slice(0, P)[1], clone.create_child_reference()[1]]
+    assert {member.lock for member in family} == {vmo.lock} and make(1).lock is not vmo.lock
+    with vmo.lock, pytest.raises(AssertionViolation, match="VmObject is taken"):
+        clone.read(0, 1)
+    with pytest.raises(AssertionViolation, match="before"), Mutex(system.held_locks, LockOrder.ARCH, "arch"):
+        vmo.commit_range(0, P)
+    assert not system.held_locks.stack
 
 
 # Slices.

@@ -1,6 +1,7 @@
 """Trees of clones against plain byte arrays: contents, who pays for what, and that no page is lost."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -74,6 +75,20 @@ class Forest:
         at = twin.start + offset
         twin.store.data[at : at + len(data)] = data
 
+    def starve(self) -> None:
+        """A write to one page for which there may be no memory: all of it happens, or nothing."""
+        twin = self.pick()
+        if not twin.size:
+            return
+        offset = self.number(0, twin.size // P - 1) * P
+        self.system.pmm.fail_next()
+        status = twin.vmo.write(offset, b"hungry")
+        self.system.pmm.fail_next(0)
+        if status is Status.ZX_OK:
+            twin.store.data[twin.start + offset : twin.start + offset + 6] = b"hungry"
+        else:
+            assert status is Status.ZX_ERR_NO_MEMORY
+
     def zero(self) -> None:
         twin = self.pick()
         offset, size = self.range_in(twin, self.dice.draw(st.sampled_from([P, 0x400])))
@@ -126,7 +141,7 @@ class Forest:
         self.twins.remove(twin)
         twin.vmo.release()
 
-    STEPS = (create, write, write, zero, commit, decommit, resize, snapshot, snapshot, share, close)
+    STEPS = (create, write, write, starve, zero, commit, decommit, resize, snapshot, snapshot, share, close)
 
     def step(self) -> None:
         if not self.twins:
@@ -165,10 +180,8 @@ def check_attribution(forest: Forest) -> None:
         assert c.private_uncompressed <= c.scaled_uncompressed <= c.uncompressed
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_every_vmo_shows_what_its_own_copy_would(dice) -> None:
-    forest = Forest(dice)
+def run(dice: st.DataObject, system: System | None = None) -> None:
+    forest = Forest(dice, system)
     for _ in range(dice.draw(st.integers(1, 25))):
         forest.step()
         check_contents(forest)
@@ -178,6 +191,12 @@ def test_every_vmo_shows_what_its_own_copy_would(dice) -> None:
         twin.vmo.release()
     assert forest.system.pmm.allocated_count == 0
     assert sum(forest.system.page_queues.counts) == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_vmo_shows_what_its_own_copy_would(dice) -> None:
+    run(dice)
 
 
 class ForgetsToDecrement(VmCowPages):
@@ -229,7 +248,31 @@ class ForgetsOldSharers(VmCowPages):
         return clone
 
 
-@pytest.mark.parametrize("planted", [ForgetsToDecrement, ShinesThrough, ForgetsOldSharers])
+class ChargesInFull(VmCowPages):
+    """A shared page is charged to everyone who sees it."""
+
+    __slots__ = ()
+
+    def attributed_memory(self, start, end):
+        counts = super().attributed_memory(start, end)
+        return replace(counts, scaled_uncompressed=Fraction(counts.uncompressed))
+
+
+class KeepsPages(VmCowPages):
+    """The pages of a VMO that goes are not given back."""
+
+    __slots__ = ()
+
+    def close_if_unused(self):
+        if not self.children and not self.paged_refs:
+            self.pages.clear()
+        super().close_if_unused()
+
+
+PLANTED = [ForgetsToDecrement, ShinesThrough, ForgetsOldSharers, ChargesInFull, KeepsPages]
+
+
+@pytest.mark.parametrize("planted", PLANTED)
 def test_planted_faults_are_found(planted) -> None:
     class Faulty(System):
         cow_pages_class = planted
@@ -237,11 +280,7 @@ def test_planted_faults_are_found(planted) -> None:
     @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
     @given(st.data())
     def runs_well(dice) -> None:
-        forest = Forest(dice, Faulty())
-        for _ in range(dice.draw(st.integers(5, 25))):
-            forest.step()
-            check_contents(forest)
-            check_counts(forest)
+        run(dice, Faulty())
 
     with pytest.raises(AssertionError):
         runs_well()

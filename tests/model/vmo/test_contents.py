@@ -5,7 +5,7 @@ import pytest
 from vmaspace.model.flags import MmuFlag
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.vmo import VmoKind
-from vmaspace.model.vmo.vmo import MAX_VMO_SIZE
+from vmaspace.model.vmo.kinds import MAX_VMO_SIZE
 
 P = 0x1000
 OK, RANGE, STATE = Status.ZX_OK, Status.ZX_ERR_OUT_OF_RANGE, Status.ZX_ERR_BAD_STATE
