@@ -183,7 +183,7 @@ class System:
         self,
         size: ByteSize,
         *,
-        traps_dirty: bool = False,
+        trap_dirty: bool = False,
         is_resizable: bool = False,
         is_unbounded: bool = False,
     ) -> tuple[Status, VmObjectPaged | None]:
@@ -197,7 +197,7 @@ class System:
             size,
             is_resizable=is_resizable,
             is_unbounded=is_unbounded,
-            source=PageSource(traps_dirty),
+            source=PageSource(trap_dirty),
         )
 
     def create_vdso_vmo(self) -> VmObjectPaged:

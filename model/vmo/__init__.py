@@ -8,10 +8,9 @@ Start reading at `vmo.py`; then `paged_contents.py` for bytes, `cow_tree.py` for
 
 from vmaspace.model.vmo.attribution import AttributionCounts
 from vmaspace.model.vmo.cow_pages import VmCowPages
-from vmaspace.model.vmo.kinds import HintType, RangeChangeOp, VmoKind
+from vmaspace.model.vmo.kinds import CloneType, HintType, RangeChangeOp, VmoKind
 from vmaspace.model.vmo.page_source import PageRequest, PageSource
 from vmaspace.model.vmo.paged import VmObjectPaged
-from vmaspace.model.vmo.paged_children import CloneType
 from vmaspace.model.vmo.physical import VmObjectPhysical
 from vmaspace.model.vmo.vmo import VmObject
 

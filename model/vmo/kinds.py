@@ -36,6 +36,14 @@ class RangeChangeOp(IntEnum):
     DEBUG_UNPIN = 4
 
 
+class CloneType(IntEnum):
+    """`CloneType`: what a clone promises."""
+
+    SNAPSHOT = 0
+    SNAPSHOT_AT_LEAST_ON_WRITE = 1
+    SNAPSHOT_MODIFIED = 2
+
+
 class HintType(IntEnum):
     """`VmObject::EvictionHint`: what a caller says about future use."""
 

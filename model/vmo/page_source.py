@@ -148,14 +148,3 @@ class PageSource:
         *Fails with:* nothing.
         """
         self.is_detached = True
-
-    def query_stats(self, reset: bool) -> bool:
-        """Whether the VMO was modified since the last reset.
-
-        *Kernel:* `VmObjectPaged::QueryPagerVmoStats` (zircon/kernel/vm/include/vm/vm_object_paged.h)
-        *Fails with:* nothing.
-        """
-        modified = self.is_modified
-        if reset:
-            self.is_modified = False
-        return modified

@@ -10,7 +10,6 @@ Does not model ZX_VMO_CHILD_NO_WRITE: what a handle allows is the handle's.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import PAGE_MASK, ByteOffset, ByteSize
@@ -23,20 +22,12 @@ from vmaspace.model.status import (
     ZX_OK,
     Status,
 )
-from vmaspace.model.vmo.kinds import RangeChangeOp, VmoKind, round_vmo_size
+from vmaspace.model.vmo.kinds import CloneType, RangeChangeOp, VmoKind, round_vmo_size
 from vmaspace.model.vmo.paged_lookup import StreamSize
 from vmaspace.model.vmo.pager_orders import PagerOrders
 
 if TYPE_CHECKING:
     from vmaspace.model.vmo.paged import VmObjectPaged
-
-
-class CloneType(IntEnum):
-    """`CloneType`: what a clone promises."""
-
-    SNAPSHOT = 0
-    SNAPSHOT_AT_LEAST_ON_WRITE = 1
-    SNAPSHOT_MODIFIED = 2
 
 
 class PagedChildren(PagerOrders):

@@ -47,9 +47,9 @@ class PagerOrders(PagedContents):
         return self._check_range(offset, size)
 
     def supply_pages(
-        self, offset: ByteOffset, size: ByteSize, aux: PagedContents, aux_offset: ByteOffset = 0
+        self, offset: ByteOffset, size: ByteSize, aux: PagedContents | None = None, aux_offset: ByteOffset = 0
     ) -> Status:
-        """Move the pages of `aux` here; where a page is already, it stays, and the one of `aux` is freed.
+        """Move the pages of `aux` here, or pages of zeros; where a page is already, it stays.
 
         *Kernel:* `VmObjectPaged::SupplyPages` (zircon/kernel/vm/include/vm/vm_object_paged.h)
         *Fails with:* INVALID_ARGS unless pager-backed and aligned; OUT_OF_RANGE; NOT_SUPPORTED for a contiguous or
@@ -58,6 +58,13 @@ class PagerOrders(PagedContents):
         status = self._check_order(offset, size)
         if status is not ZX_OK or aux_offset & PAGE_MASK:
             return status if status is not ZX_OK else ZX_ERR_INVALID_ARGS
+        if aux is None:
+            zeros = self.system.paged_vmo_class.create(self.system, size)[1]
+            if zeros is None:
+                return ZX_ERR_NO_MEMORY
+            status = self.supply_pages(offset, size, zeros)
+            zeros.release()
+            return status
         if aux_offset + size > aux.size:
             return ZX_ERR_OUT_OF_RANGE
         if aux.is_contiguous() or aux.cow_pages.root().source is not None:
@@ -184,6 +191,20 @@ class PagerOrders(PagedContents):
                 else:
                     ranges.append(DirtyRange(at, PAGE_SIZE, is_zero))
         return ZX_OK, ranges
+
+    def query_pager_vmo_stats(self, reset: bool) -> tuple[Status, bool]:
+        """Whether the VMO was modified since the last reset.
+
+        *Kernel:* `VmObjectPaged::QueryPagerVmoStats` (zircon/kernel/vm/include/vm/vm_object_paged.h)
+        *Fails with:* INVALID_ARGS unless pager-backed.
+        """
+        source = self.cow_pages.source
+        if source is None:
+            return ZX_ERR_INVALID_ARGS, False
+        modified = source.is_modified
+        if reset:
+            source.is_modified = False
+        return ZX_OK, modified
 
     def _requeue(self, offset: ByteOffset) -> None:
         page = self.cow_pages.pages[offset]

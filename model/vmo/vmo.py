@@ -19,11 +19,12 @@ from vmaspace.model.status import (
     Status,
 )
 from vmaspace.model.vmo.attribution import NOTHING_ATTRIBUTED, AttributionCounts
-from vmaspace.model.vmo.kinds import HintType
+from vmaspace.model.vmo.kinds import CloneType, HintType
 from vmaspace.model.vmo.mapped_object import MappedObject
 
 if TYPE_CHECKING:
     from vmaspace.model.physical_memory import VmPage
+    from vmaspace.model.vmo.discardable import LockState
     from vmaspace.model.vmo.page_source import PageRequest
 
 
@@ -176,6 +177,62 @@ class VmObject(MappedObject):
 
     def unpin(self, offset: ByteOffset, size: ByteSize) -> None:
         """Undo one `commit_range_pinned`; nothing where pages never leave."""
+
+    # Children.
+
+    def create_clone(
+        self, type: CloneType, offset: ByteOffset, size: ByteSize, *, is_resizable: bool = False
+    ) -> tuple[Status, VmObject | None]:
+        """A copy of a range, made page by page when either side is written.
+
+        *Kernel:* `VmObject::CreateClone` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED, None
+
+    def create_child_slice(self, offset: ByteOffset, size: ByteSize) -> tuple[Status, VmObject | None]:
+        """A window on a range.
+
+        *Kernel:* `VmObject::CreateChildSlice` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED, None
+
+    def create_child_reference(
+        self, offset: ByteOffset = 0, size: ByteSize = 0, *, is_resizable: bool = False
+    ) -> tuple[Status, VmObject | None]:
+        """A second VMO with the pages, the size and the stream size of this one.
+
+        *Kernel:* `VmObject::CreateChildReference` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED, None
+
+    # Discarding.
+
+    def lock_range(self, offset: ByteOffset, size: ByteSize) -> tuple[Status, LockState | None]:
+        """Keep the pages from being discarded; says what was discarded before.
+
+        *Kernel:* `VmObject::LockRange` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED, None
+
+    def try_lock_range(self, offset: ByteOffset, size: ByteSize) -> Status:
+        """Keep the pages from being discarded, if they were not.
+
+        *Kernel:* `VmObject::TryLockRange` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED
+
+    def unlock_range(self, offset: ByteOffset, size: ByteSize) -> Status:
+        """Undo one lock.
+
+        *Kernel:* `VmObject::UnlockRange` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* NOT_SUPPORTED, unless the kind has it.
+        """
+        return ZX_ERR_NOT_SUPPORTED
 
     # Priority and attribution.
 

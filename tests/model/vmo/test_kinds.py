@@ -6,7 +6,7 @@ from vmaspace.model.flags import MmuFlag
 from vmaspace.model.page_queues import PageQueues
 from vmaspace.model.physical_memory import RAM_BASE, PhysicalMemory
 from vmaspace.model.status import AssertionViolation, Status
-from vmaspace.model.vmo import HintType, VmoKind
+from vmaspace.model.vmo import CloneType, HintType, VmoKind
 from vmaspace.model.vmo.discardable import LockState
 
 P = 0x1000
@@ -44,6 +44,9 @@ def test_a_physical_vmo_refuses_what_needs_pages(make) -> None:
         vmo.prefetch_range(0, P),
     }
     assert answers == {UNSUPPORTED}
+    assert vmo.create_clone(CloneType.SNAPSHOT, 0, P) == vmo.create_child_reference() == (UNSUPPORTED, None)
+    assert vmo.lock_range(0, 2 * P) == (UNSUPPORTED, None)
+    assert vmo.try_lock_range(0, 2 * P) is vmo.unlock_range(0, 2 * P) is UNSUPPORTED
     assert vmo.hint_range(0, P, HintType.DONT_NEED) is OK
     assert vmo.is_range_pinned(0, 2 * P) and vmo.commit_range_pinned(0, 2 * P, True) is OK
     assert vmo.commit_range_pinned(0, 3 * P, True) is RANGE and vmo.commit_range_pinned(1, P, True) is ARGS

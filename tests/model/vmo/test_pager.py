@@ -137,6 +137,14 @@ def test_supplying_moves_pages_and_keeps_what_is_there(pager_vmo, make, system) 
     assert system.pmm.allocated_count == 2
 
 
+def test_a_pager_may_supply_zeros(pager_vmo, system) -> None:
+    vmo = pager_vmo(2)
+    assert vmo.supply_pages(P, P) is OK and vmo.read(P, P) == (OK, bytes(P))
+    assert sorted(vmo.cow_pages.pages) == [P] and system.pmm.allocated_count == 1
+    system.heap.fail_next()
+    assert vmo.supply_pages(0, P) is Status.ZX_ERR_NO_MEMORY
+
+
 def test_what_can_not_supply(pager_vmo, make, system) -> None:
     vmo, aux = pager_vmo(2), make(2)
     assert vmo.supply_pages(1, P, aux) is vmo.supply_pages(0, P, aux, 1) is ARGS
@@ -168,7 +176,7 @@ def test_a_write_makes_a_page_dirty(pager_vmo, supply, system) -> None:
 
 
 def test_a_trapped_write_waits_for_the_pager(pager_vmo, supply) -> None:
-    vmo = pager_vmo(2, traps_dirty=True)
+    vmo = pager_vmo(2, trap_dirty=True)
     supply(vmo, 0, b"clean")
     assert vmo.write(0, b"x") is Status.ZX_ERR_TIMED_OUT and vmo.read(0, 5) == (OK, b"clean")
     assert vmo.page_request.type is PageRequestType.DIRTY
@@ -179,7 +187,7 @@ def test_a_trapped_write_waits_for_the_pager(pager_vmo, supply) -> None:
 
 
 def test_committing_does_not_make_dirty(pager_vmo, supply) -> None:
-    vmo = pager_vmo(1, traps_dirty=True)
+    vmo = pager_vmo(1, trap_dirty=True)
     supply(vmo, 0)
     assert vmo.commit_range(0, P) is OK and vmo.query_dirty_ranges(0, P) == (OK, [])
 
@@ -209,21 +217,25 @@ def test_zeros_of_a_pager_backed_vmo_are_dirty(pager_vmo, supply) -> None:
 
 
 def test_zeroing_waits_for_the_pager(pager_vmo, supply) -> None:
-    vmo = pager_vmo(2, traps_dirty=True)
+    vmo = pager_vmo(2, trap_dirty=True)
     supply(vmo, 0, b"a" * P)
     assert vmo.zero_range(0, P) is Status.ZX_ERR_TIMED_OUT and vmo.read(0, 1) == (OK, b"a")
     vmo.cow_pages.source.service = lambda request: vmo.dirty_pages(request.offset, request.size)
     assert vmo.zero_range(0, P) is OK and vmo.read(0, 1) == (OK, b"\0")
 
 
-def test_statistics_say_whether_it_was_modified(pager_vmo, supply) -> None:
+def test_statistics_say_whether_it_was_modified(pager_vmo, supply, make) -> None:
     vmo = pager_vmo(1)
     supply(vmo, 0)
-    stats = vmo.cow_pages.source.query_stats
     vmo.read(0, 1)
-    assert not stats(reset=False)
+    assert vmo.query_pager_vmo_stats(reset=False) == (OK, False)
     vmo.write(0, b"a")
-    assert stats(reset=False) and stats(reset=True) and not stats(reset=True)
+    assert [vmo.query_pager_vmo_stats(reset) for reset in (False, True, True)] == [
+        (OK, True),
+        (OK, True),
+        (OK, False),
+    ]
+    assert make(1).query_pager_vmo_stats(reset=False) == (ARGS, False)
 
 
 # Hints.
