@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.arch.aspace import ArchAspaceKind
+from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions
 from vmaspace.model.aslr import AslrConfig
 from vmaspace.model.aspace_range import default_range, permitted_range
-from vmaspace.model.constants import ADDRESS_SPACE, ZX_MAX_NAME_LEN, ByteSize, Vaddr, range_wraps
+from vmaspace.model.constants import ADDRESS_SPACE, PAGE_SHIFT, ZX_MAX_NAME_LEN, ByteSize, Vaddr, range_wraps
 from vmaspace.model.flags import VMAR_FLAG_CAN_MAP_SPECIFIC, ArchAspaceFlag, AspaceType, ShareOpt
 from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.prng import Prng
@@ -361,6 +361,24 @@ class VmAspace:
         return self._lock
 
     lock_ref = lock
+
+    # Page tables.
+
+    def enlarge_arch_unmap(self) -> ArchUnmapOptions:
+        """Whether an edit of the page tables may touch more than it was asked to.
+
+        *Kernel:* `VmAspace::EnlargeArchUnmap` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return ArchUnmapOptions.ENLARGE if self._is_user_or_guest else ArchUnmapOptions.NONE
+
+    def unmap_translations(self, base: Vaddr, size: ByteSize) -> Status:
+        """Take the translations of a range in whole pages away; what is mapped there stays mapped.
+
+        *Kernel:* `ArchVmAspace::Unmap` as the VM layer calls it (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* what the page tables answer.
+        """
+        return self.arch.unmap(base, size >> PAGE_SHIFT, self.enlarge_arch_unmap())
 
     # Lookup.
 

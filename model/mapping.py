@@ -105,7 +105,7 @@ class VmMapping(ProtectedRange):
         """
         if self.aspace.vdso_code_mapping is self:
             return ZX_ERR_ACCESS_DENIED
-        status = self.aspace.arch.unmap(self.base, self.size)
+        status = self.aspace.unmap_translations(self.base, self.size)
         if status is not ZX_OK:
             return status
         if self.parent is None:
@@ -157,7 +157,7 @@ class VmMapping(ProtectedRange):
             parent.subregions.replace_region(self, left)
         else:
             parent.subregions.remove_region(self)
-        if self.aspace.arch.unmap(base, size) is not ZX_OK:
+        if self.aspace.unmap_translations(base, size) is not ZX_OK:
             raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
         # The page tables and the list are taken care of: the original only becomes dead.
         self._leave_vmo()

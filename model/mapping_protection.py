@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import ByteOffset, ByteSize, Vaddr, is_page_aligned
+from vmaspace.model.constants import PAGE_SHIFT, ByteOffset, ByteSize, Vaddr, is_page_aligned
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
     MMU_PERM_RWX_MASK,
@@ -109,11 +109,11 @@ class ProtectedRange(VmAddressRegionOrMapping):
             return
         arch = self.aspace.arch
         if downgraded & MMU_PERM_RWX_MASK:
-            if arch.protect(start, end - start, downgraded) is ZX_OK:
+            if arch.protect(start, (end - start) >> PAGE_SHIFT, downgraded, self.aspace.enlarge_arch_unmap()) is ZX_OK:
                 return
             if not self.aspace.is_user_or_guest():
                 raise AssertionViolation("protecting page tables succeeds", _FILE)
-        if arch.unmap(start, end - start) is not ZX_OK:
+        if self.aspace.unmap_translations(start, end - start) is not ZX_OK:
             raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
 
     def old_protections(self, base: Vaddr, end: Vaddr) -> list[int]:

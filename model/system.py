@@ -150,8 +150,15 @@ class System:
         previous = self.active_aspace
         if aspace is not None:
             aspace.check_canary()
+            if aspace is not previous:
+                aspace.arch.context_switch()
         self.active_aspace = aspace
         return previous
+
+    def is_loaded(self, tables: object) -> bool:
+        """Whether a CPU has these page tables loaded, by themselves or as a part of unified ones."""
+        loaded = None if self.active_aspace is None else self.active_aspace.arch
+        return loaded is not None and tables in (loaded, loaded.shared, loaded.restricted)
 
     # Memory objects.
 

@@ -4,6 +4,7 @@ Mirrors `zircon/kernel/arch/arm64/mmu.cc` and `zircon/kernel/arch/arm64/include/
 """
 
 from vmaspace.model.arch.record import Arch
+from vmaspace.model.arch.translations import UnmapHarvest
 
 ARM64 = Arch(
     name="arm64",
@@ -22,4 +23,14 @@ ARM64 = Arch(
     asserts_role_without_flags=False,
     asserts_restricted_role=False,
     asserts_inactive_at_destroy=False,
+    asserts_valid_vaddr=True,
+    asserts_unified_unedited=False,
+    asserts_updates_enabled=True,
+    refuses_uncached_code=True,
+    unmaps_guests_to_protect=True,
+    has_hardware_accessed_flag=False,
+    tracks_table_accesses=True,
+    map_marks_tables=True,
+    switch_counts_as_access=False,
+    unmap_harvest=UnmapHarvest.ACCESSED,
 )

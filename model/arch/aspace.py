@@ -2,8 +2,8 @@
 
 Mirrors `ArchVmAspace` (`zircon/kernel/arch/*/mmu*`, interface in `zircon/kernel/vm/include/vm/arch_vm_aspace.h`).
 
-Does not model the tables themselves yet: no translation is ever present, so `unmap` and `protect` only check that
-they may be called. They are the places where a subclass can make the hardware fail.
+What is mapped is in `translations.py`, which pages were accessed in `access.py`; here is what an address space is made
+and taken down with. Does not model hardware ids.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from vmaspace.model.arch.access import ArchAccess, NonTerminalAction, TerminalAction
+from vmaspace.model.arch.translations import ArchTranslations, ArchUnmapOptions, ExistingEntryAction
 from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE, ByteSize, Vaddr
 from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import (
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from vmaspace.model.system import System
 
 
+__all__ = [
+    "ArchAspaceKind",
+    "ArchUnmapOptions",
+    "ArchVmAspace",
+    "ExistingEntryAction",
+    "NonTerminalAction",
+    "TerminalAction",
+]
+
+
 class ArchAspaceKind(IntEnum):
     """What the tables are for; set by the initialiser that was used."""
 
@@ -34,37 +46,19 @@ class ArchAspaceKind(IntEnum):
     UNIFIED = 3
 
 
-class ArchVmAspace:
-    """Page tables of one address space, reduced to what the VM layer can observe."""
+class ArchVmAspace(ArchAccess):
+    """Page tables of one address space."""
 
-    __slots__ = (
-        "arch",
-        "base",
-        "flags",
-        "has_root",
-        "kind",
-        "references",
-        "restricted",
-        "shared",
-        "size",
-        "system",
-        "unified",
-        "updates_enabled",
-    )
+    __slots__ = ("has_root", "kind", "references", "restricted", "shared", "unified")
 
     def __init__(self, system: System, base: Vaddr, size: ByteSize, flags: ArchAspaceFlag) -> None:
-        self.system = system
-        self.arch = system.arch
-        self.base = base
-        self.size = size
-        self.flags = flags
+        super().__init__(system, base, size, flags)
         self.kind = ArchAspaceKind.PLAIN
         self.has_root = False  # the root table exists: from a successful Init until Destroy
         self.references = 0  # unified tables that refer to this one
         self.shared: ArchVmAspace | None = None  # of a unified one: its parts
         self.restricted: ArchVmAspace | None = None
         self.unified: ArchVmAspace | None = None  # of a restricted one: the back pointer
-        self.updates_enabled = True
 
     def init(self) -> Status:
         """Make the root table of a plain address space.
@@ -131,7 +125,11 @@ class ArchVmAspace:
 
         *Kernel:* `ArchVmAspace::DisableUpdates` (zircon/kernel/arch/*/mmu*)
         *Fails with:* nothing.
+        *Asserts:* arm64: nothing is mapped, unless the tables are shared, unified or were never made.
         """
+        is_exempt = self.kind in (ArchAspaceKind.SHARED, ArchAspaceKind.UNIFIED) or not self.has_root
+        if self.arch.asserts_updates_enabled and self.tables and not is_exempt:
+            raise AssertionViolation("nothing is mapped when updates are disabled", self.arch.mmu_file)
         self.updates_enabled = False
 
     def assert_destroyable(self) -> None:
@@ -146,6 +144,8 @@ class ArchVmAspace:
                 raise AssertionViolation("a unified table's restricted part counts it alone", file)
         elif self.references:
             raise AssertionViolation("no unified table refers to tables that are freed", file)
+        elif self.tables:
+            raise AssertionViolation("nothing is mapped in tables that are freed", file)
 
     def destroy(self) -> Status:
         """Free the tables.
@@ -165,25 +165,31 @@ class ArchVmAspace:
         self.has_root = False
         return ZX_OK
 
-    def unmap(self, va: Vaddr, size: ByteSize) -> Status:
-        """Take the translations of `[va, va + size)` away.
+    def owner(self, va: Vaddr) -> ArchTranslations:
+        """The tables that hold the entry of `va`: unified ones show those of their constituents."""
+        for part in (self.restricted, self.shared):
+            if part is not None and part.base <= va < part.base + part.size:
+                return part
+        return self
 
-        *Kernel:* `ArchVmAspace::Unmap` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* nothing yet.
+    def is_editable(self) -> bool:
+        """Whether these tables may be edited directly: unified ones show what their constituents hold."""
+        return self.kind is not ArchAspaceKind.UNIFIED
+
+    def context_switch(self) -> None:
+        """Load these tables on a CPU; a unified one stands for its constituents too.
+
+        *Kernel:* `ArchVmAspace::ContextSwitch` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* nothing.
         """
-        return ZX_OK
-
-    def protect(self, va: Vaddr, size: ByteSize, mmu_flags: int) -> Status:
-        """Change the permissions of the translations in `[va, va + size)`.
-
-        *Kernel:* `ArchVmAspace::Protect` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* nothing yet.
-        """
-        return ZX_OK
+        super().context_switch()
+        for part in (self.restricted, self.shared):
+            if part is not None:
+                part.context_switch()
 
     def has_empty_user_entries(self) -> bool:
         """Whether no root entry of the range is filled. Those of a shared part are, from the start."""
-        return self.kind is not ArchAspaceKind.SHARED
+        return self.kind is not ArchAspaceKind.SHARED and not self.tables
 
     def _init_with_role(self, kind: ArchAspaceKind) -> Status:
         if self.arch.asserts_role_without_flags and self.flags:

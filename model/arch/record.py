@@ -2,11 +2,12 @@
 
 Mirrors `zircon/kernel/arch/*/include/arch/kernel_aspace.h` and the initialisers in `zircon/kernel/arch/*/mmu*`.
 
-Does not model page-table entries.
+Does not model the bits of page-table entries.
 """
 
 from dataclasses import dataclass
 
+from vmaspace.model.arch.translations import UnmapHarvest
 from vmaspace.model.constants import MAX_U64, PAGE_SIZE, ByteSize, Vaddr
 
 
@@ -30,6 +31,16 @@ class Arch:
     asserts_role_without_flags: bool  # InitShared and InitRestricted: DEBUG_ASSERT no arch flags
     asserts_restricted_role: bool  # InitUnified: the restricted part was created restricted
     asserts_inactive_at_destroy: bool  # Destroy: DEBUG_ASSERT that no CPU has the aspace loaded
+    asserts_valid_vaddr: bool  # Map, Unmap, Query: DEBUG_ASSERT an address in the range; else INVALID_ARGS
+    asserts_unified_unedited: bool  # Map, Unmap, Protect: DEBUG_ASSERT that the tables are not unified
+    asserts_updates_enabled: bool  # Map, Unmap, Protect: ASSERT that DisableUpdates was not called
+    refuses_uncached_code: bool  # Map, Protect: EXECUTE with a cache policy is INVALID_ARGS
+    unmaps_guests_to_protect: bool  # Protect in a guest's tables is an Unmap
+    has_hardware_accessed_flag: bool  # the CPU sets accessed flags; MarkAccessed is NOT_SUPPORTED
+    tracks_table_accesses: bool  # entries above the last level have an accessed flag too
+    map_marks_tables: bool  # Map sets it
+    switch_counts_as_access: bool  # ContextSwitch makes AccessedSinceLastCheck true
+    unmap_harvest: UnmapHarvest
     user_aspace_base: Vaddr = 0x200000
 
     @property

@@ -4,6 +4,7 @@ Mirrors `zircon/kernel/arch/riscv64/mmu.cc` and `zircon/kernel/arch/riscv64/incl
 """
 
 from vmaspace.model.arch.record import Arch
+from vmaspace.model.arch.translations import UnmapHarvest
 
 RISCV64 = Arch(
     name="riscv64",
@@ -22,4 +23,14 @@ RISCV64 = Arch(
     asserts_role_without_flags=False,
     asserts_restricted_role=True,
     asserts_inactive_at_destroy=False,
+    asserts_valid_vaddr=True,
+    asserts_unified_unedited=False,
+    asserts_updates_enabled=False,
+    refuses_uncached_code=False,
+    unmaps_guests_to_protect=False,
+    has_hardware_accessed_flag=False,
+    tracks_table_accesses=False,
+    map_marks_tables=False,
+    switch_counts_as_access=True,
+    unmap_harvest=UnmapHarvest.NOTHING,
 )

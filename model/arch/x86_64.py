@@ -7,6 +7,7 @@ Does not model that an address space which ends inside a root slot leaves that s
 """
 
 from vmaspace.model.arch.record import Arch
+from vmaspace.model.arch.translations import UnmapHarvest
 
 X86_64 = Arch(
     name="x86_64",
@@ -25,4 +26,14 @@ X86_64 = Arch(
     asserts_role_without_flags=True,
     asserts_restricted_role=True,
     asserts_inactive_at_destroy=True,
+    asserts_valid_vaddr=False,
+    asserts_unified_unedited=True,
+    asserts_updates_enabled=False,
+    refuses_uncached_code=False,
+    unmaps_guests_to_protect=False,
+    has_hardware_accessed_flag=True,
+    tracks_table_accesses=True,
+    map_marks_tables=False,
+    switch_counts_as_access=True,
+    unmap_harvest=UnmapHarvest.EVERYTHING,
 )

@@ -250,7 +250,7 @@ class StuckTables(ArchVmAspace):
 
     __slots__ = ("stuck_at",)
 
-    def unmap(self, va: int, size: int) -> Status:
+    def unmap(self, va: int, count: int, options: int = 0) -> Status:
         return Status.ZX_ERR_NO_MEMORY if va == getattr(self, "stuck_at", 0) else Status.ZX_OK
 
 
