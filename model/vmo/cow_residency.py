@@ -43,15 +43,26 @@ class CowResidency(CowNode):
         else:
             queues.set_reclaim(page)
 
-    def page_is_not_needed(self, offset: ByteOffset) -> None:
-        """Let the page at `offset` be the first to be reclaimed, if it can be.
+    def pages_are_not_needed(self, start: ByteOffset, end: ByteOffset) -> None:
+        """Let the pages that are seen in `[start, end)` be the first to be reclaimed, if they can be.
 
         *Kernel:* `VmCowPages::PromoteRangeForReclamation` (zircon/kernel/vm/vm_cow_pages.cc)
         *Fails with:* nothing.
         """
-        page = self.pages.get(offset) or self.find_inherited(offset)[2]
-        if page is not None and page.queue >= PageQueue.RECLAIM_BASE:
-            self.system.page_queues.set(page, PageQueue.RECLAIM_ISOLATE)
+        node: CowResidency | None = self
+        seen: set[ByteOffset] = set()
+        shift = 0
+        while node is not None and start < end:
+            for at in node.offsets_in(start + shift, end + shift):
+                if at - shift in seen:
+                    continue
+                seen.add(at - shift)
+                page = node.pages[at]
+                if page.queue >= PageQueue.RECLAIM_BASE:
+                    self.system.page_queues.set(page, PageQueue.RECLAIM_ISOLATE)
+            end = min(end, node.parent_limit - shift)
+            shift += node.parent_offset
+            node = node.parent
 
     def change_high_priority_count(self, delta: int) -> None:
         """A HIGH mapping came or went; the parents are told when the first comes or the last goes.

@@ -208,11 +208,14 @@ class CowNode:
     def close_if_unused(self) -> None:
         """Free everything once no VMO shows the node and no child sees through it.
 
-        *Kernel:* `VmCowPages::DeadTransitionLocked` (zircon/kernel/vm/vm_cow_pages.cc)
+        *Kernel:* `VmCowPages::DeadTransitionLocked`, `~VmCowPages` (zircon/kernel/vm/vm_cow_pages.cc)
         *Fails with:* nothing.
+        *Asserts:* no HIGH mapping counts on the pages any more.
         """
         if self.paged_refs or self.children:
             return
+        if self.high_priority_count:
+            raise AssertionViolation("pages that go have no high priority", _FILE)
         self.drop_inherited(0, self.size)
         self.free_pages(0, self.size)
         if self.source is not None:

@@ -216,12 +216,13 @@ class PagedContents(PagedLookup):
             root = self.cow_pages.root()
             if status is not ZX_OK or size == 0 or root.source is None:
                 return status
-            for at in range(offset & ~PAGE_MASK, offset + size, PAGE_SIZE):
-                if hint is HintType.ALWAYS_NEED:
-                    if self._require(at, False)[0] is not ZX_OK:
-                        break
-                    continue
-                self.cow_pages.page_is_not_needed(at + self.cow_offset)
+            start, end = offset & ~PAGE_MASK, (offset + size + PAGE_MASK) & ~PAGE_MASK
+            if hint is HintType.DONT_NEED:
+                self.cow_pages.pages_are_not_needed(start + self.cow_offset, end + self.cow_offset)
+                return ZX_OK
+            for at in range(start, end, PAGE_SIZE):
+                if self._require(at, False)[0] is not ZX_OK:
+                    break
         return ZX_OK
 
     def commit_high_priority_pages(self, offset: ByteOffset, size: ByteSize) -> None:

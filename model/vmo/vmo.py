@@ -178,6 +178,14 @@ class VmObject(MappedObject):
     def unpin(self, offset: ByteOffset, size: ByteSize) -> None:
         """Undo one `commit_range_pinned`; nothing where pages never leave."""
 
+    def query_pager_vmo_stats(self, reset: bool) -> tuple[Status, bool]:
+        """Whether the VMO was modified since the last reset, for its pager.
+
+        *Kernel:* `VmObject::QueryPagerVmoStats` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* INVALID_ARGS unless pager-backed.
+        """
+        return ZX_ERR_INVALID_ARGS, False
+
     # Children.
 
     def create_clone(

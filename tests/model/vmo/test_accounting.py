@@ -173,6 +173,13 @@ def test_high_priority_keeps_pages(system, make) -> None:
     assert vmo.cow_pages.reclaim_page(0)
 
 
+def test_pages_that_go_have_no_priority(make) -> None:
+    vmo = make(1)
+    vmo.change_high_priority_count(1)
+    with pytest.raises(AssertionViolation, match="no high priority"):
+        vmo.release()
+
+
 def test_pages_are_in_the_queue_of_their_kind(make, system) -> None:
     vmo = make(2)
     vmo.commit_range(0, 2 * P)

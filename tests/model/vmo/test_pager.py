@@ -254,6 +254,18 @@ def test_hints_move_pages_between_queues(pager_vmo, supply, make) -> None:
     assert make(1).hint_range(0, P, HintType.ALWAYS_NEED) is OK
 
 
+def test_a_clone_says_what_is_not_needed(system, supply) -> None:
+    _, vmo = system.create_pager_vmo(5, is_unbounded=True)
+    for page in range(3):
+        supply(vmo, page)
+    first, second, third = vmo.cow_pages.pages.values()
+    _, clone = vmo.create_clone(CloneType.SNAPSHOT_AT_LEAST_ON_WRITE, P, 1 << 60)
+    clone.write(P, b"own")
+    assert clone.hint_range(0, 1 << 60, HintType.DONT_NEED) is OK
+    isolated = [page.queue == PageQueue.RECLAIM_ISOLATE for page in (first, second, third)]
+    assert isolated == [False, True, False]  # below the clone; seen; hidden by the clone's own page
+
+
 def test_high_priority_brings_pages_in(pager_vmo, supply, make, system) -> None:
     vmo = pager_vmo(2)
     vmo.cow_pages.source.service = lambda request: supply(vmo, request.offset // P)
