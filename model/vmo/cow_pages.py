@@ -203,8 +203,12 @@ class VmCowPages(CowResidency):
         end = min(end, self.parent_limit)
         if start >= end:
             return
-        if not self.pin_counts:
+        if not self.is_any_pinned(start, end):
             self.range_change_update(start, end - start, RangeChangeOp.UNMAP)
+        else:
+            for offset in range(start, end, PAGE_SIZE):
+                if offset not in self.pages:
+                    self.range_change_update(offset, PAGE_SIZE, RangeChangeOp.UNMAP)
         zero_page = self.system.pmm.zero_page
         hidden = [offset for _, _, _, offset in self.inherited_pages(start, end)]
         self.drop_inherited(start, end)

@@ -129,11 +129,15 @@ class CowResidency(CowNode):
         """Evict a page that the pager can supply again; whether it went.
 
         *Kernel:* `VmCowPages::ReclaimPageForEviction` (zircon/kernel/vm/vm_cow_pages.cc)
-        *Fails with:* nothing but False: for pages of no pager, pinned and dirty ones, and of high priority.
+        *Fails with:* nothing but False: for pages of no pager, pinned and dirty ones, those of high priority, and one
+        that turns out to have been used.
         """
         page = self.pages.get(offset)
         if page is None or page.queue < PageQueue.RECLAIM_ISOLATE:
             return False
-        self.range_change_update(offset, PAGE_SIZE, RangeChangeOp.UNMAP)
+        queue = page.queue
+        self.range_change_update(offset, PAGE_SIZE, RangeChangeOp.UNMAP_AND_HARVEST)
+        if page.queue != queue:
+            return False
         self.free_pages(offset, offset + PAGE_SIZE)
         return True

@@ -158,10 +158,22 @@ def test_only_what_a_pager_supplies_again_is_reclaimed(system, make, listen) -> 
     vmo.commit_range_pinned(P, P, False)
     mapping, pages = listen(vmo), vmo.cow_pages
     assert [pages.reclaim_page(page * P) for page in range(4)] == [False, False, True, False]
-    assert mapping.heard == [(RangeChangeOp.UNMAP, 2, 1)] and sorted(pages.pages) == [0, P]
+    assert mapping.heard == [(RangeChangeOp.UNMAP_AND_HARVEST, 2, 1)] and sorted(pages.pages) == [0, P]
     anonymous = make(1)
     anonymous.write(0, b"a")
     assert not anonymous.cow_pages.reclaim_page(0)
+
+
+def test_a_page_that_was_used_meanwhile_stays(system, make, listen) -> None:
+    _, vmo = system.create_pager_vmo(P)
+    vmo.supply_pages(0, P)
+    page, queues = vmo.cow_pages.pages[0], system.page_queues
+    queues.rotate_reclaim_queues()
+    mapping = listen(vmo)
+    mapping.aspace_unmap_locked_object = lambda *_: queues.mark_accessed(page)
+    assert not vmo.cow_pages.reclaim_page(0) and queues.age(page) == 0
+    mapping.aspace_unmap_locked_object = lambda *_: None
+    assert vmo.cow_pages.reclaim_page(0)
 
 
 def test_high_priority_keeps_pages(system, make) -> None:

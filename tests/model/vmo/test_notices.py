@@ -129,6 +129,17 @@ def test_zeroing_unmaps_what_is_given_back_only(make, listen) -> None:
     assert mapping.heard == [(DEBUG_UNPIN, 0, 1), (UNMAP, 0, 2)]
 
 
+def test_zeroing_beside_a_pinned_page_unmaps_what_was_shared(make, listen) -> None:
+    vmo = make(3)
+    vmo.write(0, b"a" * 3 * P)
+    _, clone = vmo.create_clone(CloneType.SNAPSHOT, 0, 3 * P)
+    clone.commit_range_pinned(P, P, True)
+    mapping = listen(clone)
+    assert clone.zero_range(0, 3 * P) is OK
+    assert mapping.heard == [(UNMAP, 0, 1), (UNMAP, 2, 1)]
+    assert clone.read(0, 3 * P) == (OK, bytes(3 * P)) and vmo.read(0, 3 * P) == (OK, b"a" * 3 * P)
+
+
 def test_other_kinds_tell_their_mappings_too(make, listen) -> None:
     vmo = make(2, kind=VmoKind.PHYSICAL)
     mapping = listen(vmo)
