@@ -133,6 +133,10 @@ class VmmFlag(IntFlag):
     COMMIT = 1 << 1
 
 
+VMM_FLAG_VALLOC_SPECIFIC: Final = int(VmmFlag.VALLOC_SPECIFIC)
+VMM_FLAG_COMMIT: Final = int(VmmFlag.COMMIT)
+
+
 class VmOption(IntFlag):
     """ZX_VM_*: options of the system calls; bits 24 to 31 hold log2 of an alignment."""
 

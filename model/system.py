@@ -12,6 +12,7 @@ To study a kernel of your own, derive from `System` and name your classes:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -92,6 +93,7 @@ class System:
         self.held_locks = HeldLocks()
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
+        self.counters: Counter[str] = Counter()  # kcounters, by the kernel's names: vm.aspace.high_priority, …
         self.vdso = VdsoImage() if vdso is None else vdso
         self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
         self.active_aspace: VmAspace | None = None
@@ -138,8 +140,9 @@ class System:
 
     def forget_aspace(self, aspace: VmAspace) -> None:
         """Unlink an address space from the global list, if it is on it."""
-        if aspace in self.aspaces:
-            self.aspaces.remove(aspace)
+        with self.aspace_list_lock:
+            if aspace in self.aspaces:
+                self.aspaces.remove(aspace)
 
     def set_active_aspace(self, aspace: VmAspace | None) -> VmAspace | None:
         """Load the page tables of `aspace` on this CPU, None for the kernel's alone; answers what was loaded.

@@ -1,0 +1,201 @@
+"""What every address space has: a range, a type, a name, a root VMAR, page tables and two locks.
+
+Mirrors the state and the simple members of `VmAspace` (`zircon/kernel/vm/include/vm/vm_aspace.h`,
+`zircon/kernel/vm/vm_aspace.cc`). Creation and destruction are in `aspace.py`.
+
+Does not model that `name` may be read while another thread renames: threads take turns here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions
+from vmaspace.model.aslr import AslrConfig
+from vmaspace.model.constants import PAGE_SHIFT, ZX_MAX_NAME_LEN, ByteSize, Vaddr
+from vmaspace.model.flags import ArchAspaceFlag, AspaceType
+from vmaspace.model.locks import LockOrder, Mutex
+from vmaspace.model.prng import Prng
+from vmaspace.model.status import AssertionViolation, Status
+
+if TYPE_CHECKING:
+    from vmaspace.model.mapping import VmMapping
+    from vmaspace.model.system import System
+    from vmaspace.model.vmar import VmAddressRegion
+
+_FILE = "zircon/kernel/vm/vm_aspace.cc"
+
+_ARCH_FLAGS = {
+    AspaceType.USER: ArchAspaceFlag.NONE,
+    AspaceType.KERNEL: ArchAspaceFlag.KERNEL,
+    AspaceType.LOW_KERNEL: ArchAspaceFlag.NONE,
+    AspaceType.GUEST_PHYSICAL: ArchAspaceFlag.GUEST,
+}
+
+
+class AspaceBase:
+    """An address space, as what it consists of."""
+
+    __slots__ = (
+        "_is_user_or_guest",
+        "_lock",
+        "_name",
+        "_prng",
+        "_region_lock",
+        "arch",
+        "aslr_config",
+        "base",
+        "destroyed",
+        "freed",
+        "high_priority_count",
+        "references",
+        "root",
+        "size",
+        "system",
+        "type",
+        "vdso_code_mapping",
+    )
+
+    def __init__(
+        self, system: System, base: Vaddr, size: ByteSize, type: AspaceType, name: str | None
+    ) -> None:
+        self.system = system
+        self._region_lock = Mutex(system.held_locks, LockOrder.REGION, "region_lock")
+        self._lock = Mutex(system.held_locks, LockOrder.ASPACE, "lock")
+        self.base = base
+        self.size = size
+        self.type = type
+        self._is_user_or_guest = type in (AspaceType.USER, AspaceType.GUEST_PHYSICAL)
+        self.aslr_config = AslrConfig.create(system, type)
+        self._prng: Prng | None = None
+        self.arch = system.arch_aspace_class(system, base, size, _ARCH_FLAGS[type])
+        self.root: VmAddressRegion | None = None
+        self.vdso_code_mapping: VmMapping | None = None
+        self.high_priority_count = 0
+        self.references = 1
+        self.destroyed = False
+        self.freed = False
+        self._name = b""
+        self.rename(name)
+
+    def __repr__(self) -> str:
+        return f"<aspace {self.name!r} [{self.base:#x}, {self.base + self.size:#x}) {self.type.name}>"
+
+    def check_canary(self) -> None:
+        """Raise if the address space was freed: `canary_.Assert()`."""
+        if self.freed:
+            raise AssertionViolation("an address space is not used after it was freed", _FILE)
+
+    # Simple members.
+
+    @property
+    def name(self) -> str:
+        """The name; at most 31 bytes."""
+        return self._name.decode("utf-8", "replace")
+
+    @property
+    def name_bytes(self) -> bytes:
+        """The name as it is stored, without its NUL."""
+        return self._name
+
+    def rename(self, name: str | None) -> None:
+        """Give the address space a name, cut to 31 bytes; None is "unnamed".
+
+        *Kernel:* `VmAspace::Rename` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        """
+        self.check_canary()
+        raw = b"unnamed" if name is None else name.encode("utf-8", "surrogatepass")
+        with self._lock:
+            self._name = raw.split(b"\0", 1)[0][: ZX_MAX_NAME_LEN - 1]
+
+    def root_vmar(self) -> VmAddressRegion | None:
+        """The root VMAR; None for a unified address space and after `destroy`.
+
+        *Kernel:* `VmAspace::RootVmar` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        """
+        self.check_canary()
+        with self._lock:
+            return self.root
+
+    def is_destroyed(self) -> bool:
+        """Whether `destroy` has succeeded.
+
+        *Kernel:* `VmAspace::is_destroyed` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        """
+        self.check_canary()
+        with self._lock:
+            return self.destroyed
+
+    def is_user(self) -> bool:
+        """Whether the type is USER: so for shared, restricted and unified ones too."""
+        return self.type is AspaceType.USER
+
+    def is_user_or_guest(self) -> bool:
+        """Whether the type is USER or GUEST_PHYSICAL: not one of the kernel's own."""
+        return self._is_user_or_guest
+
+    def is_unified(self) -> bool:
+        """Whether it was made by `create_unified`."""
+        return self.arch.kind is ArchAspaceKind.UNIFIED
+
+    def is_aslr_enabled(self) -> bool:
+        """Whether placement is random here."""
+        return self.aslr_config.enabled
+
+    def aslr_entropy_bits(self, compact: bool) -> int:
+        """Over how many candidates placement is spread, as a power of two."""
+        return self.aslr_config.compact_entropy_bits if compact else self.aslr_config.entropy_bits
+
+    def aslr_prng(self) -> Prng:
+        """The source of randomness.
+
+        *Kernel:* `VmAspace::AslrPrng` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        *Asserts:* ASLR is enabled, and the source has been seeded.
+        """
+        if not self.aslr_config.enabled or self._prng is None:
+            raise AssertionViolation("the PRNG is used only when ASLR is enabled", _FILE)
+        return self._prng
+
+    # Locks.
+
+    def region_lock(self) -> Mutex:
+        """The authority over which ranges are allocated; taken before `lock` when both are needed.
+
+        *Kernel:* `VmAspace::region_lock` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return self._region_lock
+
+    region_lock_ref = region_lock
+
+    def lock(self) -> Mutex:
+        """The primary lock, of the tree of regions and mappings.
+
+        *Kernel:* `VmAspace::lock` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return self._lock
+
+    lock_ref = lock
+
+    # Page tables.
+
+    def enlarge_arch_unmap(self) -> ArchUnmapOptions:
+        """Whether an edit of the page tables may touch more than it was asked to.
+
+        *Kernel:* `VmAspace::EnlargeArchUnmap` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return ArchUnmapOptions.ENLARGE if self._is_user_or_guest else ArchUnmapOptions.NONE
+
+    def unmap_translations(self, base: Vaddr, size: ByteSize) -> Status:
+        """Take the translations of a range in whole pages away; what is mapped there stays mapped.
+
+        *Kernel:* `ArchVmAspace::Unmap` as the VM layer calls it (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* what the page tables answer.
+        """
+        return self.arch.unmap(base, size >> PAGE_SHIFT, self.enlarge_arch_unmap())
