@@ -162,14 +162,6 @@ def test_free_region_frees_mappings_only(kernel) -> None:
     assert vmar.is_alive()
 
 
-def test_free_region_unpins_though_the_mapping_stays(kernel) -> None:
-    _, base = kernel.alloc("stuck", P, 0, COMMIT, RW)
-    mapping = kernel.find_region(base)
-    kernel.vdso_code_mapping = mapping
-    assert kernel.free_region(base) is Status.ZX_ERR_ACCESS_DENIED
-    assert mapping.is_alive() and not mapping.vmo.is_range_pinned(0, P)
-
-
 def test_a_destroyed_space_is_not_allocated_from() -> None:
     system = System()
     guest = system.create_default_aspace(3)
