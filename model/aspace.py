@@ -8,7 +8,7 @@ Does not model threads that still run on the page tables of an address space tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vmaspace.model.aspace_allocators import AspaceAllocators
 from vmaspace.model.aspace_range import default_range, permitted_range
@@ -28,6 +28,9 @@ class VmAspace(AspaceAllocators):
     """An address space: a range, a tree of regions, and page tables."""
 
     __slots__ = ()
+
+    Type: ClassVar[type[AspaceType]] = AspaceType
+    ShareOpt: ClassVar[type[ShareOpt]] = ShareOpt
 
     # Factories.
 
@@ -250,6 +253,8 @@ class VmAspace(AspaceAllocators):
 
         *Kernel:* `VmAspace::IntersectsVdsoCodeLocked` (zircon/kernel/vm/vm_aspace.cc)
         *Fails with:* nothing.
+        *Asserts:* `lock` is held.
         """
+        self._lock.assert_held()
         code = self.vdso_code_mapping
         return code is not None and base < code.end and code.base < base + size

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.aspace_base import AspaceBase
+from vmaspace.model.aspace_harvest import AspaceHarvest
 from vmaspace.model.constants import ByteOffset, ByteSize, Paddr, Vaddr, is_page_aligned, round_up_page
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/vm_aspace.cc"
 
 
-class AspaceAllocators(AspaceBase):
+class AspaceAllocators(AspaceHarvest):
     """An address space, as what the kernel allocates from."""
 
     __slots__ = ()

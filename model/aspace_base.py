@@ -48,6 +48,8 @@ class AspaceBase:
         "destroyed",
         "freed",
         "high_priority_count",
+        "last_fault",
+        "pt_harvest_since_active",
         "references",
         "root",
         "size",
@@ -71,7 +73,9 @@ class AspaceBase:
         self.arch = system.arch_aspace_class(system, base, size, _ARCH_FLAGS[type])
         self.root: VmAddressRegion | None = None
         self.vdso_code_mapping: VmMapping | None = None
-        self.high_priority_count = 0
+        self.last_fault: VmMapping | None = None  # a cache: null, or an ALIVE mapping of this tree
+        self.pt_harvest_since_active = 0  # 0 to 2: see `HarvestAllUserAccessedBits`
+        self.high_priority_count = 0  # VMARs and mappings whose priority is HIGH
         self.references = 1
         self.destroyed = False
         self.freed = False
@@ -159,6 +163,38 @@ class AspaceBase:
         if not self.aslr_config.enabled or self._prng is None:
             raise AssertionViolation("the PRNG is used only when ASLR is enabled", _FILE)
         return self._prng
+
+    # Memory priority.
+
+    def change_high_priority_count_locked(self, delta: int) -> None:
+        """A VMAR or mapping became HIGH (1), or stopped being so (-1).
+
+        *Kernel:* `VmAspace::ChangeHighPriorityCountLocked` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        *Asserts:* `lock` is held; not destroyed; the count does not become negative.
+        """
+        self._lock.assert_held()
+        if self.destroyed:
+            raise AssertionViolation("the high-priority count of a destroyed space does not change", _FILE)
+        old = self.high_priority_count
+        self.high_priority_count = old + delta
+        if self.high_priority_count < 0:
+            raise AssertionViolation("the high-priority count is not negative", _FILE)
+        if old == 0:
+            self.system.counters["vm.aspace.high_priority"] += 1
+        elif self.high_priority_count == 0:
+            self.system.counters["vm.aspace.high_priority"] -= 1
+
+    def is_high_memory_priority(self) -> bool:
+        """Whether anything in the address space has high memory priority.
+
+        *Kernel:* `VmAspace::IsHighMemoryPriority` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        *Asserts:* the count is not negative.
+        """
+        if self.high_priority_count < 0:
+            raise AssertionViolation("the high-priority count is not negative", _FILE)
+        return self.high_priority_count != 0
 
     # Locks.
 

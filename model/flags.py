@@ -137,6 +137,30 @@ VMM_FLAG_VALLOC_SPECIFIC: Final = int(VmmFlag.VALLOC_SPECIFIC)
 VMM_FLAG_COMMIT: Final = int(VmmFlag.COMMIT)
 
 
+class FaultFlag(IntFlag):
+    """VMM_PF_FLAG_*: what kind of access a page fault is about (`zircon/kernel/vm/include/vm/fault.h`)."""
+
+    WRITE = 1 << 0
+    USER = 1 << 1
+    GUEST = 1 << 2
+    INSTRUCTION = 1 << 3
+    NOT_PRESENT = 1 << 4
+    HW_FAULT = 1 << 5
+    SW_FAULT = 1 << 6
+    ACCESS = 1 << 7
+
+
+VMM_PF_FLAG_WRITE: Final = int(FaultFlag.WRITE)
+VMM_PF_FLAG_USER: Final = int(FaultFlag.USER)
+VMM_PF_FLAG_GUEST: Final = int(FaultFlag.GUEST)
+VMM_PF_FLAG_INSTRUCTION: Final = int(FaultFlag.INSTRUCTION)
+VMM_PF_FLAG_NOT_PRESENT: Final = int(FaultFlag.NOT_PRESENT)
+VMM_PF_FLAG_HW_FAULT: Final = int(FaultFlag.HW_FAULT)
+VMM_PF_FLAG_SW_FAULT: Final = int(FaultFlag.SW_FAULT)
+VMM_PF_FLAG_ACCESS: Final = int(FaultFlag.ACCESS)
+VMM_PF_FLAG_FAULT_MASK: Final = VMM_PF_FLAG_HW_FAULT | VMM_PF_FLAG_SW_FAULT
+
+
 class VmOption(IntFlag):
     """ZX_VM_*: options of the system calls; bits 24 to 31 hold log2 of an alignment."""
 

@@ -2,9 +2,7 @@
 
 Mirrors `VmMapping` (`zircon/kernel/vm/include/vm/vm_address_region.h`, `zircon/kernel/vm/vm_mapping.cc`), in the
 revision in which a partial unmap and a merge make new objects and leave the old ones dead. Its protection is in
-`mapping_protection.py`.
-
-Does not model faults, forced writability, or what is in the page tables.
+`mapping_protection.py`, its pages are in `mapping_pages.py` and its faults in `mapping_faults.py`.
 """
 
 from __future__ import annotations
@@ -16,20 +14,16 @@ from vmaspace.model.constants import (
     ByteOffset,
     ByteSize,
     Vaddr,
-    is_page_aligned,
-    round_up_page,
 )
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
-    VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING,
 )
-from vmaspace.model.mapping_protection import ProtectedRange
+from vmaspace.model.mapping_faults import FaultingMapping
 from vmaspace.model.protection import ProtectionRanges
 from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
-    ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_OK,
     AssertionViolation,
@@ -43,7 +37,7 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
 
-class VmMapping(ProtectedRange):
+class VmMapping(FaultingMapping):
     """A leaf of the tree of regions."""
 
     __slots__ = ("mergeable", "private_clone")
@@ -103,6 +97,8 @@ class VmMapping(ProtectedRange):
         *Kernel:* `VmMapping::DestroyLocked` (zircon/kernel/vm/vm_mapping.cc)
         *Fails with:* ACCESS_DENIED for the vDSO code mapping; what the arch unmap returns.
         """
+        if self.aspace.last_fault is self:
+            self.aspace.last_fault = None
         if self.aspace.vdso_code_mapping is self:
             return ZX_ERR_ACCESS_DENIED
         status = self.aspace.unmap_translations(self.base, self.size)
@@ -121,6 +117,8 @@ class VmMapping(ProtectedRange):
         self.vmo.remove_mapping(self)
 
     def _become_dead(self) -> None:
+        if self.aspace.last_fault is self:
+            self.aspace.last_fault = None
         self.memory_priority = MemoryPriority.DEFAULT
         self.vmo = None
         self.parent = None
@@ -234,6 +232,11 @@ class VmMapping(ProtectedRange):
         *Fails with:* nothing; does nothing unless ALIVE, or to the vDSO code mapping.
         *Leaves alone:* which addresses show which VMO offsets with which protection.
         """
+        aspace = self.aspace
+        with aspace.region_lock(), aspace.lock():
+            self._mark_mergeable_locked()
+
+    def _mark_mergeable_locked(self) -> None:
         if self.state is not LifeCycleState.ALIVE or self.aspace.vdso_code_mapping is self:
             return
         if self.parent is None:
@@ -302,32 +305,3 @@ class VmMapping(ProtectedRange):
             old._become_dead()
         merged.state = LifeCycleState.ALIVE
         return merged
-
-    # Populating.
-
-    def map_range(
-        self, offset: ByteOffset, size: ByteSize, *, commit: bool = False, ignore_existing: bool = False
-    ) -> Status:
-        """Fill the page tables for `[offset, offset + size)` of the mapping; here: only check the request.
-
-        *Kernel:* `VmMapping::MapRange` (zircon/kernel/vm/vm_mapping.cc)
-        *Fails with:* INVALID_ARGS for an empty rounded size; BAD_STATE unless ALIVE; INVALID_ARGS for a
-        misaligned offset or a range outside the mapping.
-        *Asserts:* in a kernel space without the dynamic flag, the pages are pinned.
-        """
-        size = round_up_page(size)
-        if size == 0:
-            return ZX_ERR_INVALID_ARGS
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE
-        if self.vmo is None:
-            raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
-        if not is_page_aligned(offset) or offset + size > self.size:
-            return ZX_ERR_INVALID_ARGS
-        if (
-            not self.aspace.is_user_or_guest()
-            and not self._flags & VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING
-            and not self.vmo.is_range_pinned(self.object_offset + offset, size)
-        ):
-            raise AssertionViolation("kernel mappings are of pinned pages", _FILE)
-        return ZX_OK

@@ -105,15 +105,26 @@ class ProtectedRange(VmAddressRegionOrMapping):
         """Tell the page tables that `[start, end)` goes from `old_flags` to `new_flags`, never adding WRITE."""
         self._assert_may_add(old_flags, new_flags)
         downgraded = new_flags & ~MMU_PERM_WRITE
-        if old_flags in (new_flags, downgraded):
-            return
-        arch = self.aspace.arch
-        if downgraded & MMU_PERM_RWX_MASK:
-            if arch.protect(start, (end - start) >> PAGE_SHIFT, downgraded, self.aspace.enlarge_arch_unmap()) is ZX_OK:
+        if old_flags not in (new_flags, downgraded):
+            self._downgrade(start, end, downgraded)
+
+    def _downgrade(self, start: Vaddr, end: Vaddr, mmu_flags: int) -> None:
+        """Let the page tables allow no more than `mmu_flags` in `[start, end)`.
+
+        *Kernel:* `VmMapping::ProtectOrUnmap` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* nothing.
+        *Asserts:* no write access; the page tables can be edited.
+        """
+        if mmu_flags & MMU_PERM_WRITE:
+            raise AssertionViolation("a protection change installs no write access", _FILE)
+        aspace = self.aspace
+        if mmu_flags & MMU_PERM_RWX_MASK:
+            pages = (end - start) >> PAGE_SHIFT
+            if aspace.arch.protect(start, pages, mmu_flags, aspace.enlarge_arch_unmap()) is ZX_OK:
                 return
-            if not self.aspace.is_user_or_guest():
+            if not aspace.is_user_or_guest():
                 raise AssertionViolation("protecting page tables succeeds", _FILE)
-        if self.aspace.unmap_translations(start, end - start) is not ZX_OK:
+        if aspace.unmap_translations(start, end - start) is not ZX_OK:
             raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
 
     def old_protections(self, base: Vaddr, end: Vaddr) -> list[int]:

@@ -46,6 +46,15 @@ class ProtectionRanges:
         index = bisect_right(self._boundaries, addr)
         return self._flags[index - 1] if index else self.first_flags
 
+    def range_at(self, addr: Vaddr, region_end: Vaddr) -> tuple[int, Vaddr]:
+        """The flags that apply at `addr`, and one past the last address of their range."""
+        boundaries = self._boundaries
+        if not boundaries:
+            return self.first_flags, region_end
+        index = bisect_right(boundaries, addr)
+        top = boundaries[index] if index < len(boundaries) else region_end
+        return self._flags[index - 1] if index else self.first_flags, top
+
     def ranges(self, base: Vaddr, end: Vaddr) -> Iterator[tuple[Vaddr, Vaddr, int]]:
         """The ranges `(start, end, flags)` within `[base, end)`, in address order, clipped."""
         first = bisect_right(self._boundaries, base)

@@ -88,6 +88,12 @@ class VmAddressRegionOrMapping:
         mapping, NO_MEMORY from the page tables. A VMAR is then partly gone: what lies lower is DEAD.
         *Leaves alone:* the VMOs, and everything outside the region.
         """
+        aspace = self.aspace
+        with aspace.region_lock(), aspace.lock():
+            return self.destroy_if_alive_locked()
+
+    def destroy_if_alive_locked(self) -> Status:
+        """As `destroy`, for a caller that holds both locks."""
         if self.state is not LifeCycleState.ALIVE:
             return ZX_ERR_BAD_STATE
         return self._destroy_locked()

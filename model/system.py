@@ -20,6 +20,7 @@ from vmaspace.model.arch import Arch, arch_for_name
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import ByteSize, Paddr, Vaddr
+from vmaspace.model.counters import new_counters
 from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
 from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
@@ -88,6 +89,7 @@ class System:
         self.aslr_entropy_bits = aslr_entropy_bits
         self.aslr_compact_entropy_bits = aslr_compact_entropy_bits
         self.heap = Heap()
+        self.counters = new_counters()
         self.page_queues = self.page_queues_class()
         self.pmm = self.physical_memory_class(self.page_queues)
         self.held_locks = HeldLocks()

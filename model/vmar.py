@@ -110,18 +110,21 @@ class VmAddressRegion(VmarRanges):
             return ZX_ERR_INVALID_ARGS, None
         if flags & ~SUB_VMAR_FLAGS:
             return ZX_ERR_INVALID_ARGS, None
-        status, base = self._place(offset, size, align_pow2, flags)
-        if status is not ZX_OK:
-            return status, None
-        if not self.aspace.system.heap.allocate():
-            return ZX_ERR_NO_MEMORY, None
-        child = self.aspace.system.vmar_class(
-            self.aspace, self, base, size, flags & ~VMAR_CREATION_ONLY_FLAGS, name
-        )
-        status = child.activate()
-        if status is not ZX_OK:
-            return status, None
-        child.memory_priority = self.memory_priority
+        aspace = self.aspace
+        with aspace.region_lock():
+            status, base = self._place(offset, size, align_pow2, flags)
+            if status is not ZX_OK:
+                return status, None
+            if not aspace.system.heap.allocate():
+                return ZX_ERR_NO_MEMORY, None
+            child = aspace.system.vmar_class(
+                aspace, self, base, size, flags & ~VMAR_CREATION_ONLY_FLAGS, name
+            )
+            with aspace.lock():
+                status = child.activate()
+                if status is not ZX_OK:
+                    return status, None
+                child.memory_priority = self.memory_priority
         return ZX_OK, child
 
     def create_vm_mapping(
@@ -167,7 +170,8 @@ class VmAddressRegion(VmarRanges):
             raise AssertionViolation("FAULT_BEYOND_STREAM_SIZE only with a paged, non-contiguous VMO", _FILE)
         flags |= can_map_flags_for_mmu_flags(mmu_flags)
         request = MappingRequest(vmo, vmo_offset, mmu_flags, flags)
-        return self._create_mapping(mapping_offset, rounded, align_pow2, request)
+        with self.aspace.region_lock():
+            return self._create_mapping(mapping_offset, rounded, align_pow2, request)
 
     def is_valid_mapping_flags(self, mmu_flags: int) -> bool:
         """Whether the CAN_MAP flags of this VMAR allow the permissions in `mmu_flags`."""
@@ -267,7 +271,8 @@ class VmAddressRegion(VmarRanges):
         flags = request.flags
         status, base = self._place(offset, size, align_pow2, flags)
         if status is ZX_ERR_ALREADY_EXISTS and flags & VMAR_FLAG_SPECIFIC_OVERWRITE:
-            return self._overwrite(base, size, request)
+            with self.aspace.lock():
+                return self._overwrite(base, size, request)
         if status is not ZX_OK:
             return status, None
         aspace = self.aspace
@@ -280,16 +285,17 @@ class VmAddressRegion(VmarRanges):
         mapping = self._new_mapping(base, size, request)
         if mapping is None:
             return ZX_ERR_NO_MEMORY, None
-        if request.is_vdso_code():
-            if not self._is_vdso_code_welcome(size, request):
-                return ZX_ERR_ACCESS_DENIED, None
-            self.subregions.assert_insertable(mapping)
-            # Recorded before the activation, and not taken back if that runs out of memory.
-            aspace.vdso_code_mapping = mapping
-        status = mapping.activate()
-        if status is not ZX_OK:
-            return status, None
-        mapping.memory_priority = self.memory_priority
+        with aspace.lock():
+            if request.is_vdso_code():
+                if not self._is_vdso_code_welcome(size, request):
+                    return ZX_ERR_ACCESS_DENIED, None
+                self.subregions.assert_insertable(mapping)
+                # Recorded before the activation, and not taken back if that runs out of memory.
+                aspace.vdso_code_mapping = mapping
+            status = mapping.activate()
+            if status is not ZX_OK:
+                return status, None
+            mapping.memory_priority = self.memory_priority
         return ZX_OK, mapping
 
     def _overwrite(

@@ -46,14 +46,16 @@ class VmarRanges(VmarTree):
             return ZX_ERR_INVALID_ARGS
         if size & PAGE_MASK and self.aspace.system.has_switch("documented_length_aligned"):
             return ZX_ERR_INVALID_ARGS
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE
-        status = self._check_unmap(base, rounded, op_children)
-        if status is not ZX_OK:
-            return status
-        if not self.subregions.regions_meeting(base, rounded):
-            return self._unmap_of_nothing()
-        return self._remove_range(base, rounded)
+        aspace = self.aspace
+        with aspace.region_lock(), aspace.lock():
+            if self.state is not LifeCycleState.ALIVE:
+                return ZX_ERR_BAD_STATE
+            status = self._check_unmap(base, rounded, op_children)
+            if status is not ZX_OK:
+                return status
+            if not self.subregions.regions_meeting(base, rounded):
+                return self._unmap_of_nothing()
+            return self._remove_range(base, rounded)
 
     def protect(self, base: Vaddr, size: ByteSize, mmu_flags: int, op_children: bool = True) -> Status:
         """Let the permissions `mmu_flags` apply to every mapping in `[base, base + size)`, at any depth.
@@ -73,18 +75,19 @@ class VmarRanges(VmarTree):
             return ZX_ERR_INVALID_ARGS
         if size & PAGE_MASK and self.aspace.system.has_switch("documented_length_aligned"):
             return ZX_ERR_INVALID_ARGS
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE
-        if not self.is_in_range(base, rounded):
-            return ZX_ERR_INVALID_ARGS
-        if mmu_flags & MMU_CACHE_MASK:
-            return ZX_ERR_INVALID_ARGS
-        end = base + rounded
-        mappings = list(self.mappings_meeting(base, rounded))
-        status = self._check_protect(mappings, base, end, mmu_flags, op_children)
-        if status is not ZX_OK:
-            return status
-        return self._apply_protect(mappings, base, end, mmu_flags)
+        with self.aspace.lock():
+            if self.state is not LifeCycleState.ALIVE:
+                return ZX_ERR_BAD_STATE
+            if not self.is_in_range(base, rounded):
+                return ZX_ERR_INVALID_ARGS
+            if mmu_flags & MMU_CACHE_MASK:
+                return ZX_ERR_INVALID_ARGS
+            end = base + rounded
+            mappings = list(self.mappings_meeting(base, rounded))
+            status = self._check_protect(mappings, base, end, mmu_flags, op_children)
+            if status is not ZX_OK:
+                return status
+            return self._apply_protect(mappings, base, end, mmu_flags)
 
     # Unmapping.
 

@@ -86,16 +86,29 @@ class VmarTree(VmAddressRegionOrMapping):
         *Kernel:* `VmAddressRegion::FindRegion` (zircon/kernel/vm/vm_address_region.cc)
         *Fails with:* nothing.
         """
+        with self.aspace.lock():
+            return self.find_region_locked(addr)
+
+    def find_region_locked(self, addr: Vaddr) -> VmAddressRegionOrMapping | None:
+        """As `find_region`, for a caller that holds `lock`.
+
+        *Kernel:* `VmAddressRegion::FindRegionLocked` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* nothing.
+        *Asserts:* `lock` is held.
+        """
+        self.aspace.lock().assert_held()
         if self.state is not LifeCycleState.ALIVE:
             return None
         return self.subregions.find_region(addr)
 
-    def find_mapping(self, addr: Vaddr) -> VmMapping | None:
+    def find_mapping_locked(self, addr: Vaddr) -> VmMapping | None:
         """The mapping at any depth that contains `addr`, or None.
 
         *Kernel:* `VmAddressRegion::FindMappingLocked` (zircon/kernel/vm/vm_address_region.cc)
         *Fails with:* nothing.
+        *Asserts:* `lock` is held.
         """
+        self.aspace.lock().assert_held()
         vmar: VmarTree = self
         while True:
             child = vmar.subregions.find_region(addr)
@@ -130,16 +143,17 @@ class VmarTree(VmAddressRegionOrMapping):
         *Fails with:* BAD_STATE unless ALIVE; what the visitor says.
         *Leaves alone:* everything.
         """
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE
-        result = visitor(self, 0)
-        walk = self.descendants()
-        while result == ZX_ERR_NEXT:
-            step = next(walk, None)
-            if step is None:
-                return ZX_OK
-            result = visitor(*step)
-        return ZX_OK if result == ZX_ERR_STOP else result
+        with self.aspace.lock():
+            if self.state is not LifeCycleState.ALIVE:
+                return ZX_ERR_BAD_STATE
+            result = visitor(self, 0)
+            walk = self.descendants()
+            while result == ZX_ERR_NEXT:
+                step = next(walk, None)
+                if step is None:
+                    return ZX_OK
+                result = visitor(*step)
+            return ZX_OK if result == ZX_ERR_STOP else result
 
     # Destruction.
 

@@ -82,6 +82,10 @@ class Arch:
             return not va >> self.user_sign_bit & 1
         return not va >> self.user_sign_bit
 
+    def untagged(self, va: Vaddr) -> Vaddr:
+        """A user address as the page tables see it: without the byte that hardware ignores."""
+        return va & ((1 << 56) - 1) if self.ignores_top_byte else va
+
     def is_user_accessible_range(self, va: Vaddr, size: ByteSize) -> bool:
         """Whether `[va, va + size)` can be a range of user addresses. An empty range is judged by its base.
 

@@ -57,7 +57,7 @@ def _mapping_at(env: Environment, addr: int) -> VmMapping | None:
     """The mapping that holds an address, in the youngest address space that has one there."""
     for aspace in reversed(env.system.aspaces):
         if aspace.root is not None and aspace.root.is_alive():
-            found = aspace.root.find_mapping(addr)
+            found = aspace.root.find_mapping_locked(addr)
             if found is not None:
                 return found
     return None
