@@ -36,6 +36,14 @@ def _check(name: str, kind: Kind, value: Any) -> None:
     elif kind is Kind.WORDS:
         if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
             raise _wrong_kind(name, kind)
+    elif kind is Kind.INTEGERS:
+        if not isinstance(value, list):
+            raise _wrong_kind(name, kind)
+        for number in value:
+            parse_number(name, number)
+    elif kind is Kind.TRUTHS:
+        if not isinstance(value, list) or not all(bit in (0, 1) for bit in value):
+            raise _wrong_kind(name, kind)
     elif kind is Kind.TRUTH:
         if not isinstance(value, bool):
             raise _wrong_kind(name, kind)
@@ -73,6 +81,8 @@ def decode(environment: Environment, operation: Operation, step: Step) -> dict[s
         kind = operation.arguments[name].kind
         if kind is Kind.INTEGER:
             decoded[name] = evaluate(environment, name, value)
+        elif kind is Kind.INTEGERS:
+            decoded[name] = [evaluate(environment, name, number) for number in value]
         elif kind is Kind.CONDITION:
             decoded[name] = bool(_parse_condition(value).evaluate(environment))
         elif kind is Kind.OBJECT:

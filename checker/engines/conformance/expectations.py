@@ -9,6 +9,8 @@ from vmaspace.checker.engines.conformance.environment import STATUS_NAMES, Envir
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import Answer, Operation
 
+# Checks of an operation's own that are given a number; the others are given true or false.
+_NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "gt", "each_ge", "each_le"})
 # What is known about a machine that a case may make a status depend on.
 _MACHINE: Final = {"XOM_SUPPORTED": "false"}
 
@@ -75,7 +77,7 @@ def _compare_value(environment: Environment, name: str, expected: Any, answer: A
         raise Mismatch(f"another {name}", _show(expected), "nothing")
     observed = answer.observed[name]
     if callable(observed):
-        if name in ("aligned_log2",):
+        if name in _NUMERIC_CHECKS:
             expected = evaluate(environment, name, expected)
         elif name == "not_region":
             if not isinstance(expected, dict):

@@ -6,7 +6,8 @@ runner knows operations only: what a case is called decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -29,6 +30,7 @@ from vmaspace.checker.engines.conformance.environment import (
 )
 from vmaspace.checker.engines.conformance.error import BadStep, ConformanceError, Unsupported
 from vmaspace.checker.engines.conformance.expectations import Mismatch, compare
+from vmaspace.checker.engines.conformance.gaps import FILE_NAME, load_gaps
 from vmaspace.checker.engines.conformance.results import CaseResult, Outcome, Report
 from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, Operation
 
@@ -55,7 +57,20 @@ def run_file(path: Path, system_factory: Callable[[str], System] = make_system) 
                 operation = OPERATIONS.get(step.op)
                 if operation is not None:
                     parse_arguments(operation, step)
-    return Report([_run_case(path, case, system_factory) for case in cases])
+    gaps = load_gaps(path, [case.id for case in cases])
+    return Report([_judge_gap(_run_case(path, case, system_factory), gaps) for case in cases])
+
+
+def _judge_gap(result: CaseResult, gaps: Mapping[str, str]) -> CaseResult:
+    """The result of a case, seen in the light of the list of known gaps."""
+    reason = gaps.get(result.id)
+    if reason is None:
+        return result
+    if result.outcome is Outcome.PASSED:
+        return replace(
+            result, outcome=Outcome.FAILED, reason=f"listed in {FILE_NAME} and passes; strike it from the list"
+        )
+    return replace(result, outcome=Outcome.KNOWN_GAP, reason=f"{reason} [{result.reason}]")
 
 
 class _Place:

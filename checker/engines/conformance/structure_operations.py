@@ -1,9 +1,6 @@
-"""Operations on the data structures below a VMAR, and the checks between two numbers."""
+"""Operations on the data structures below a VMAR, and on addresses."""
 
 from __future__ import annotations
-
-import operator
-from collections.abc import Callable
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
@@ -238,34 +235,3 @@ def user_range_check(env: Environment, fn: str, vaddr: int, len: int) -> Answer:
     if fn != "is_user_accessible_range":
         raise Unsupported(f"the predicate {fn}")
     return Answer(observed={"accessible": env.system.arch.is_user_accessible_range(vaddr, len)})
-
-
-# Comparisons.
-
-
-def _compare(sign: str, holds: Callable[[int, int], bool], a: int, b: int) -> Answer:
-    return Answer(mismatch=None if holds(a, b) else (f"a {sign} b", f"a = {a:#x}, b = {b:#x}"))
-
-
-@operation("expect.eq", "", a=INTEGER, b=INTEGER)
-def expect_eq(env: Environment, a: int, b: int) -> Answer:
-    """Two numbers are equal."""
-    return _compare("==", operator.eq, a, b)
-
-
-@operation("expect.ne", "", a=INTEGER, b=INTEGER)
-def expect_ne(env: Environment, a: int, b: int) -> Answer:
-    """Two numbers differ."""
-    return _compare("!=", operator.ne, a, b)
-
-
-@operation("expect.le", "", a=INTEGER, b=INTEGER)
-def expect_le(env: Environment, a: int, b: int) -> Answer:
-    """One number is at most another."""
-    return _compare("<=", operator.le, a, b)
-
-
-@operation("expect.ge", "", a=INTEGER, b=INTEGER)
-def expect_ge(env: Environment, a: int, b: int) -> Answer:
-    """One number is at least another."""
-    return _compare(">=", operator.ge, a, b)

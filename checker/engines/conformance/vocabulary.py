@@ -24,6 +24,8 @@ class Kind(Enum):
     WORD = "a string"
     WORDS = "a list of strings"
     TRUTH = "true or false"
+    INTEGERS = "a list of numbers or expressions"
+    TRUTHS = "a list of 0 and 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ MAYBE_INTEGER: Final = Argument(Kind.INTEGER, is_required=False)
 MAYBE_OBJECT: Final = Argument(Kind.OBJECT, is_required=False)
 MAYBE_WORD: Final = Argument(Kind.WORD, is_required=False)
 MAYBE_WORDS: Final = Argument(Kind.WORDS, is_required=False)
+MAYBE_TRUTH: Final = Argument(Kind.TRUTH, is_required=False)
+INTEGERS: Final = Argument(Kind.INTEGERS)
+TRUTHS: Final = Argument(Kind.TRUTHS)
 
 # Every operation can have these: the step is done only under a condition.
 COMMON_ARGUMENTS: Final = {"only_if": Argument(Kind.CONDITION, is_required=False)}
