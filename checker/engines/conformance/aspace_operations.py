@@ -90,3 +90,127 @@ def aspace_set_active(env: Environment, aspace: str) -> Answer:
     else:
         env.previously_active.append(env.system.set_active_aspace(env.aspace(env.lookup(aspace))))
     return Answer()
+
+
+# Faults and harvests.
+
+
+@operation("aspace.soft_fault", aspace=OBJECT, addr=INTEGER, flags=WORDS, len=MAYBE_INTEGER)
+def aspace_soft_fault(
+    env: Environment, aspace: Bound, addr: int, flags: list[str], len: int | None = None
+) -> Answer:
+    """Resolve a fault in software, of one page or of a range."""
+    target, fault_flags = env.aspace(aspace), env.fault_flags(flags)
+    if len is None:
+        return Answer(target.soft_fault(addr, fault_flags).name)
+    return Answer(target.soft_fault_in_range(addr, fault_flags, len).name)
+
+
+@operation(
+    "aspace.page_fault",
+    "status pages_mapped",
+    mapping=OBJECT,
+    addr=INTEGER,
+    flags=WORDS,
+    additional_pages=MAYBE_INTEGER,
+)
+def aspace_page_fault(
+    env: Environment, mapping: Bound, addr: int, flags: list[str], additional_pages: int = 0
+) -> Answer:
+    """The fault routine of one mapping, which does not wait."""
+    target = env.mapping(mapping)
+    status, pages = target.page_fault(addr, env.fault_flags(flags), additional_pages, target.vmo)
+    return Answer(status.name, {"pages_mapped": pages})
+
+
+@operation("aspace.harvest", "", non_terminal=WORD, terminal=WORD)
+def aspace_harvest(env: Environment, non_terminal: str, terminal: str) -> Answer:
+    """Collect the accessed bits of all address spaces."""
+    non_terminals = {action.name.lower(): action for action in NonTerminalAction}
+    terminals = {action.name.lower(): action for action in TerminalAction}
+    if non_terminal not in non_terminals:
+        raise BadStep(f"unknown action {non_terminal!r}", nearest(non_terminal, list(non_terminals)))
+    if terminal not in terminals:
+        raise BadStep(f"unknown action {terminal!r}", nearest(terminal, list(terminals)))
+    env.system.harvest_all_user_accessed_bits(non_terminals[non_terminal], terminals[terminal])
+    return Answer()
+
+
+# The kernel's own allocations.
+
+
+@operation(
+    "aspace.alloc",
+    "status base base_nonzero aligned_log2",
+    aspace=OBJECT,
+    size=INTEGER,
+    align_pow2=MAYBE_INTEGER,
+    vmm_flags=MAYBE_WORDS,
+    at=MAYBE_INTEGER,
+    contiguous=MAYBE_TRUTH,
+    mmu=MAYBE_WORDS,
+)
+def aspace_alloc(
+    env: Environment,
+    aspace: Bound,
+    size: int,
+    align_pow2: int = 0,
+    vmm_flags: list[str] | None = None,
+    at: int | None = None,
+    contiguous: bool = False,
+    mmu: list[str] | None = None,
+) -> Answer:
+    """Allocate kernel memory."""
+    target = env.aspace(aspace)
+    allocate = target.alloc_contiguous if contiguous else target.alloc
+    status, base = allocate(
+        "test", size, align_pow2, env.vmm_flags(vmm_flags or []), env.mmu_flags(mmu or []), at=at
+    )
+    if status is not ZX_OK:
+        return Answer(status.name)
+    return Answer(status.name, observe_address(base), {"": Bound(base, base, size)})
+
+
+@operation(
+    "aspace.map_object",
+    "status base base_nonzero aligned_log2",
+    aspace=OBJECT,
+    vmo=OBJECT,
+    vmo_offset=INTEGER,
+    size=INTEGER,
+    align_pow2=MAYBE_INTEGER,
+    vmm_flags=MAYBE_WORDS,
+    at=MAYBE_INTEGER,
+    mmu=MAYBE_WORDS,
+)
+def aspace_map_object(
+    env: Environment,
+    aspace: Bound,
+    vmo: Bound,
+    vmo_offset: int,
+    size: int,
+    align_pow2: int = 0,
+    vmm_flags: list[str] | None = None,
+    at: int | None = None,
+    mmu: list[str] | None = None,
+) -> Answer:
+    """Map a VMO into a kernel address space."""
+    status, base = env.aspace(aspace).map_object_internal(
+        env.vmo(vmo),
+        "test",
+        vmo_offset,
+        size,
+        align_pow2,
+        env.vmm_flags(vmm_flags or []),
+        env.mmu_flags(mmu or []),
+        at=at,
+    )
+    if status is not ZX_OK:
+        return Answer(status.name)
+    return Answer(status.name, observe_address(base), {"": Bound(base, base, size)})
+
+
+@operation("aspace.free_region", aspace=OBJECT, addr=INTEGER)
+def aspace_free_region(env: Environment, aspace: Bound, addr: int) -> Answer:
+    """Free what `aspace.alloc` made."""
+    return Answer(env.aspace(aspace).free_region(addr).name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from vmaspace.checker.engines.conformance.cases import Step
 from vmaspace.checker.engines.conformance.environment import Environment
@@ -27,28 +28,36 @@ def parse_arguments(operation: Operation, step: Step) -> None:
 
 
 def _check(name: str, kind: Kind, value: Any) -> None:
+    if not _IS_OF_KIND[kind](value):
+        raise _wrong_kind(name, kind)
     if kind is Kind.INTEGER:
         parse_number(name, value)
     elif kind is Kind.CONDITION:
-        if not isinstance(value, str):
-            raise _wrong_kind(name, kind)
         _parse_condition(value)
-    elif kind is Kind.WORDS:
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-            raise _wrong_kind(name, kind)
     elif kind is Kind.INTEGERS:
-        if not isinstance(value, list):
-            raise _wrong_kind(name, kind)
         for number in value:
             parse_number(name, number)
-    elif kind is Kind.TRUTHS:
-        if not isinstance(value, list) or not all(bit in (0, 1) for bit in value):
-            raise _wrong_kind(name, kind)
-    elif kind is Kind.TRUTH:
-        if not isinstance(value, bool):
-            raise _wrong_kind(name, kind)
-    elif not isinstance(value, str):
-        raise _wrong_kind(name, kind)
+
+
+def _is_list_of(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(holds, value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# What JSON has to hold, before anything is made of it; numbers have messages of their own.
+_IS_OF_KIND: Final[dict[Kind, Callable[[Any], bool]]] = {
+    Kind.INTEGER: lambda value: True,
+    Kind.INTEGERS: _is_list_of(lambda value: True),
+    Kind.CONDITION: _is_text,
+    Kind.OBJECT: _is_text,
+    Kind.WORD: _is_text,
+    Kind.WORDS: _is_list_of(_is_text),
+    Kind.TRUTH: lambda value: isinstance(value, bool),
+    Kind.TRUTHS: _is_list_of(lambda value: value in (0, 1)),
+}
 
 
 def _wrong_kind(name: str, kind: Kind) -> BadStep:

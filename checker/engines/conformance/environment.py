@@ -30,7 +30,7 @@ from vmaspace.model.vmo import VmObject
 __all__ = ["STATUS_NAMES", "AssertionViolation", "Bound", "Environment", "NotBound", "System", "make_system"]
 
 STATUS_NAMES: Final = frozenset(status.name for status in Status)
-# Constants that a case may name, of parts that can not be replayed yet.
+# Constants that a case may name, of parts that are not there yet.
 _LATER_CONSTANTS: Final = frozenset({"FIRST_USER_ASID", "MAX_USER_ASID_8", "MAX_USER_ASID_16", "HIGH"})
 _MMU_WORDS: Final = {
     "READ": MmuFlag.PERM_READ,
@@ -57,6 +57,7 @@ class Bound:
     value: object  # a handle, an object of the model, or a number
     base: int | None = None
     size: int | None = None
+    items: tuple[int, ...] = ()  # of a list of numbers
 
 
 class Environment:
@@ -91,7 +92,10 @@ class Environment:
     def name(self, name: str, index: int | None) -> int:
         """The number that `$name` stands for: see `expressions.Values`."""
         if index is not None:
-            raise Unsupported(f"${name}[{index}]: no list can be bound yet")
+            items = self.lookup(name).items
+            if index >= len(items):
+                raise BadStep(f"${name}[{index}]: {name!r} has {len(items)} items")
+            return items[index]
         if name not in self.bound:
             stem, _, last = name.rpartition(".")
             if stem in self.bound and last in ("base", "size"):

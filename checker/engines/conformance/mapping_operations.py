@@ -75,3 +75,29 @@ def mapping_protect(env: Environment, mapping: Bound, addr: int, size: int, mmu:
     if not target.is_in_range(addr, rounded):
         return Answer(ZX_ERR_INVALID_ARGS.name)
     return Answer(target.parent.protect(addr, rounded, env.mmu_flags(mmu)).name)
+
+
+@operation(
+    "mapping.map_range", mapping=OBJECT, offset=INTEGER, size=INTEGER, commit=MAYBE_TRUTH, ignore_existing=MAYBE_TRUTH
+)
+def mapping_map_range(
+    env: Environment, mapping: Bound, offset: int, size: int, commit: bool = False, ignore_existing: bool = False
+) -> Answer:
+    """Fill the page tables."""
+    target = env.mapping(mapping)
+    return Answer(target.map_range(offset, size, commit=commit, ignore_existing=ignore_existing).name)
+
+
+@operation("mapping.decommit", mapping=OBJECT, offset=INTEGER, size=INTEGER)
+def mapping_decommit(env: Environment, mapping: Bound, offset: int, size: int) -> Answer:
+    """Take the pages of a part of the mapping away."""
+    return Answer(env.mapping(mapping).decommit_range(offset, size).name)
+
+
+@operation("mapping.force_writable", mapping=OBJECT)
+def mapping_force_writable(env: Environment, mapping: Bound) -> Answer:
+    """Put a private clone in the place of a mapping that may not be written."""
+    status, forced = env.mapping(mapping).force_writable()
+    if forced is None:
+        return Answer(status.name)
+    return Answer(status.name, bound={"": Bound(forced, forced.base, forced.size)})

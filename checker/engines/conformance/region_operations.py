@@ -229,6 +229,28 @@ def vmar_destroy(env: Environment, vmar: Bound, api: str | None = None) -> Answe
     return Answer(zx_vmar_destroy(env.handle(vmar)).name)
 
 
+@operation("vmar.op_range", vmar=OBJECT, range_op=WORD, addr=INTEGER, size=INTEGER, api=MAYBE_WORD)
+def vmar_op_range(
+    env: Environment, vmar: Bound, range_op: str, addr: int, size: int, api: str | None = None
+) -> Answer:
+    """Do something to the VMOs behind a range."""
+    if range_op not in RangeOpType.__members__:
+        raise BadStep(f"unknown range operation {range_op!r}", nearest(range_op, list(RangeOpType.__members__)))
+    op = RangeOpType[range_op]
+    if _is_kernel(api):
+        return Answer(env.vmar(vmar).range_op(op, addr, size, op_children=True).name)
+    return Answer(zx_vmar_op_range(env.handle(vmar), op, addr, size).name)
+
+
+@operation("vmar.set_memory_priority", vmar=OBJECT, level=WORD)
+def vmar_set_memory_priority(env: Environment, vmar: Bound, level: str) -> Answer:
+    """Set the memory priority of a VMAR and of all below it."""
+    priorities = {priority.name.lower(): priority for priority in MemoryPriority}
+    if level not in priorities:
+        raise BadStep(f"unknown memory priority {level!r}", nearest(level, list(priorities)))
+    return Answer(env.vmar(vmar).set_memory_priority(priorities[level]).name)
+
+
 @operation("vmar.info", "status base size", vmar=OBJECT)
 def vmar_info(env: Environment, vmar: Bound) -> Answer:
     """Base and size, whatever the state."""
