@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
 from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.sources import known, load_program, modules_here, settings, system_class
+from vmaspace.checker.engines.audit import Audit
 from vmaspace.checker.engines.conformance import runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
@@ -103,6 +105,29 @@ def replay(o: argparse.Namespace) -> int:
     if not o.json:
         print_trace(make_console(), verdict.trace or trace, path)
     return show(o, [replace(verdict, trace=None)], {}, start, False)
+
+
+def audit(o: argparse.Namespace) -> int:
+    """Every mutant must be found, by fuzzing or by a known answer."""
+    start = time.monotonic()
+    contract = elaborate(load_program(o.spec, o.properties, o.files))
+    if o.model is not None:
+        mutants = [mutant_of(system_class(o.model))]
+    else:
+        every = {m.name: m for m in all_mutants()}
+        mutants = [every[name] for name in known(o.mutant or every, every, "mutant")]
+    with Progress("audit", len(mutants)) as progress:
+        job = Audit(
+            contract,
+            settings().conformance,
+            seed=o.seed,
+            steps=o.steps,
+            jobs=o.jobs,
+            tell=lambda done, total, what: progress.update(done, what),
+        )
+        rows = job.run(mutants)
+    block = {"seed": o.seed, "steps": o.steps, "mutants": [row.to_json() for row in rows]}
+    return show(o, [row.verdict() for row in rows], {"audit": block}, start, job.interrupted)
 
 
 def written_by_users(trace: Trace) -> list[str]:
@@ -260,7 +285,25 @@ def summary(blocks: dict[str, Any]) -> list[str]:
             f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, "
             f"{c['known_gaps']} known gaps, {c['unsupported']} unsupported"
         )
+    if "audit" in blocks:
+        lines += mutation_table(blocks["audit"]["mutants"])
     return [*lines, ""] if lines else []
+
+
+def mutation_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Who finds which mutant, in how many steps and seconds."""
+    width = max((len(row["mutant"]) for row in rows), default=0)
+    lines = []
+    for subject in dict.fromkeys(row["subject"] for row in rows):
+        lines.append(subject)
+        for row in (row for row in rows if row["subject"] == subject):
+            fuzzed = "not found" if row["steps"] is None else f"{row['steps']:,} steps"
+            case = "not found" if row["case"] is None else f"{row['case']} of {row['failed_cases']}"
+            lines.append(
+                f"  {row['mutant']:{width}}  fuzz {fuzzed:>13} {row['fuzz_seconds']:7.2f} s"
+                f"  known answers {case:>16} {row['case_seconds']:5.2f} s  {row['sentence']}"
+            )
+    return lines
 
 
 def _left(start: float, budget: float | None) -> float | None:

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _prove(commands.add_parser("prove", help="prove properties for any number of elements"))
     _fuzz(commands.add_parser("fuzz", help="drive the model and judge every step"))
     _replay(commands.add_parser("replay", help="run a trace or a file of known answers again"))
+    _audit(commands.add_parser("audit", help="plant faults in the model and see them found"))
     return top
 
 
@@ -103,6 +104,17 @@ def _replay(p: argparse.ArgumentParser) -> None:
     p.set_defaults(job=jobs.replay)
     p.add_argument("file", metavar="FILE", help="a trace (.json) or known answers (.jsonl)")
     _sources(p)
+    _model(p)
+    _output(p)
+
+
+def _audit(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job=jobs.audit)
+    _sources(p)
+    p.add_argument("--mutant", action="append", metavar="NAME", help="only this mutant (may be repeated)")
+    p.add_argument("--steps", type=_positive, default=30_000, metavar="N", help="judge so many steps of each")
+    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the fuzzing (default: 0)")
+    p.add_argument("--jobs", type=_natural, metavar="N", help="worker processes (default: one a core)")
     _model(p)
     _output(p)
 

@@ -15,7 +15,6 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     MAYBE_WORDS,
     OBJECT,
     TRUTH,
-    WORD,
     WORDS,
     Answer,
     operation,

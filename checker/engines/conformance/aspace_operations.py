@@ -5,15 +5,22 @@ from __future__ import annotations
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, nearest
 from vmaspace.checker.engines.conformance.vocabulary import (
+    INTEGER,
     MAYBE_INTEGER,
+    MAYBE_TRUTH,
     MAYBE_WORD,
+    MAYBE_WORDS,
     OBJECT,
     WORD,
+    WORDS,
     Answer,
+    observe_address,
     operation,
 )
+from vmaspace.model.arch.aspace import NonTerminalAction, TerminalAction
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import AspaceType, ShareOpt
+from vmaspace.model.status import ZX_OK
 
 _TYPES = {type_.name.lower(): type_ for type_ in AspaceType}
 _SHARES = {share.name.lower(): share for share in ShareOpt}

@@ -7,12 +7,13 @@ whatever happens to the object later.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Final, TypeVar
 
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import PAGE_SIZE
-from vmaspace.model.flags import ZX_VM_ALIGN_BASE, MmuFlag, Right, VmarFlag, VmOption
+from vmaspace.model.flags import ZX_VM_ALIGN_BASE, FaultFlag, MmuFlag, Right, VmarFlag, VmmFlag, VmOption
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.object.dispatcher import (
     Handle,
@@ -178,6 +179,22 @@ class Environment:
         return flags
 
     @staticmethod
+    def fault_flags(words: list[str]) -> int:
+        """The flags of a page fault."""
+        flags = 0
+        for word in words:
+            flags |= _member(FaultFlag, word)
+        return flags
+
+    @staticmethod
+    def vmm_flags(words: list[str]) -> int:
+        """The options of the kernel's own allocators."""
+        flags = 0
+        for word in words:
+            flags |= _member(VmmFlag, word)
+        return flags
+
+    @staticmethod
     def vm_options(words: list[str]) -> int:
         """The option word of a system call."""
         options = 0
@@ -211,7 +228,7 @@ class Environment:
         return rights
 
 
-def _member(flags: type[VmOption] | type[VmarFlag] | type[Right], word: str) -> int:
+def _member(flags: type[IntFlag], word: str) -> int:
     if word not in flags.__members__:
         raise BadStep(f"unknown option {word!r}", nearest(word, list(flags.__members__)))
     return int(flags[word])

@@ -8,6 +8,7 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     MAYBE_INTEGER,
     MAYBE_OBJECT,
+    MAYBE_TRUTH,
     OBJECT,
     WORDS,
     Answer,

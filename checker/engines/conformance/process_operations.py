@@ -62,6 +62,26 @@ def process_vdso_base(env: Environment, process: Bound) -> Answer:
     return Answer(observed=observe_address(base), bound={"": Bound(base, base)})
 
 
+@operation("process.task_stats", "status mapped private shared scaled_shared", process=OBJECT)
+def process_task_stats(env: Environment, process: Bound) -> Answer:
+    """What the process uses, in bytes."""
+    status, dispatcher = lookup(env.handle(process), ProcessDispatcher, Right.INSPECT)
+    if dispatcher is None:
+        return Answer(status.name)
+    status, stats = dispatcher.get_stats()
+    if stats is None:
+        return Answer(status.name)
+    return Answer(
+        status.name,
+        {
+            "mapped": stats.mapped_bytes,
+            "private": stats.private_bytes,
+            "shared": stats.shared_bytes,
+            "scaled_shared": stats.scaled_shared_bytes,
+        },
+    )
+
+
 # Handles.
 
 

@@ -7,7 +7,7 @@ calls are meant.
 from __future__ import annotations
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
-from vmaspace.checker.engines.conformance.error import BadStep, Unsupported
+from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     MAYBE_INTEGER,
@@ -16,6 +16,7 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     MAYBE_WORDS,
     OBJECT,
     TRUTH,
+    WORD,
     WORDS,
     Answer,
     observe_address,
@@ -28,14 +29,16 @@ from vmaspace.model.object.syscalls import (
     zx_vmar_allocate,
     zx_vmar_destroy,
     zx_vmar_map,
+    zx_vmar_op_range,
     zx_vmar_protect,
     zx_vmar_unmap,
 )
-from vmaspace.model.region import VmAddressRegionOrMapping
+from vmaspace.model.region import MemoryPriority, VmAddressRegionOrMapping
 from vmaspace.model.status import (
     ZX_OK,
     Status,
 )
+from vmaspace.model.vmar_range_op import RangeOpType
 
 
 def _is_kernel(api: str | None) -> bool:
@@ -44,7 +47,7 @@ def _is_kernel(api: str | None) -> bool:
     return api == "kernel"
 
 
-def _tagged(addr: int, tag: int | None) -> int:
+def tagged(addr: int, tag: int | None) -> int:
     """The address as it is passed: a tag stands in its top byte."""
     return addr if tag is None else (addr | tag << 56) & MAX_U64
 
@@ -177,7 +180,7 @@ def vmar_unmap(
     api: str | None = None,
 ) -> Answer:
     """Unmap a range."""
-    addr = _tagged(addr, tag)
+    addr = tagged(addr, tag)
     if _is_kernel(api):
         return Answer(env.vmar(vmar).unmap(addr, size, _op_children(op_children)).name)
     if op_children is not None:
@@ -208,7 +211,7 @@ def vmar_protect(
     api: str | None = None,
 ) -> Answer:
     """Change the permissions of a range."""
-    addr = _tagged(addr, tag)
+    addr = tagged(addr, tag)
     if _is_kernel(api):
         if mmu is None or options:
             raise BadStep("the kernel's own interface takes permissions as mmu")

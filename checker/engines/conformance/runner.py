@@ -13,11 +13,17 @@ from traceback import extract_tb
 from typing import Any
 
 from vmaspace.checker.engines.conformance import (
+    arch_operations,
     aspace_operations,
+    check_operations,
+    guest_operations,
     listing_operations,
     mapping_operations,
+    memory_operations,
+    process_operations,
     region_operations,
     structure_operations,
+    vmo_operations,
 )
 from vmaspace.checker.engines.conformance.cases import ARCHES, Case, Step, load_cases
 from vmaspace.checker.engines.conformance.decoding import decode, parse_arguments
@@ -36,11 +42,17 @@ from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, 
 
 # Importing these modules is what registers their operations.
 OPERATION_MODULES = (
+    arch_operations,
     aspace_operations,
+    check_operations,
+    guest_operations,
     listing_operations,
     mapping_operations,
+    memory_operations,
+    process_operations,
     region_operations,
     structure_operations,
+    vmo_operations,
 )
 
 

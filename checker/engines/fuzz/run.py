@@ -62,6 +62,8 @@ class _Campaign:
         self.last = sys.maxsize if steps is None else steps
         self.deadline = time.monotonic() + seconds if seconds is not None else None
         self.progress = progress
+        self.began = time.monotonic()
+        self.first: dict[str, float] | None = None  # when the first failure was found: steps and seconds
         self.failures: dict[tuple[str, str, str], list[Failure]] = {}
 
     def before_step(self, session: Session) -> None:
@@ -76,6 +78,8 @@ class _Campaign:
 
     def found(self, session: Session, finding: Finding) -> None:
         if not self.failures:
+            seconds = round(time.monotonic() - self.began, 3)
+            self.first = {"steps": session.coverage.steps, "seconds": seconds}
             self.last = min(self.last, session.coverage.steps + AFTERMATH)
         self.failures.setdefault(finding.key, []).append(Failure.of(session.drive, finding))
 
@@ -150,6 +154,7 @@ def fuzz(
         "subject": session.drive.adapter.subject,
         "seconds": round(passed, 3),
         "interrupted": interrupted,
+        "found": campaign.first,
         **session.coverage.to_json(),
     }
     return FuzzResult(verdicts, statistics)

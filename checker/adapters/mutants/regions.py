@@ -1,34 +1,18 @@
-"""Planted faults: the reference model with one small thing wrong, each of which the fuzz engine must find.
-
-Each class of `FAULTS` is a `System` that uses a class with one method changed.  The sentence of its docstring
-says what a kernel engineer would have got wrong.
-"""
+"""Mutants of VMARs: their lists, placement, rights, unmap and protect."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from vmaspace.checker.adapters.mutants.registry import mutant
 from vmaspace.model import System
-from vmaspace.model.arch.aspace import ArchVmAspace
-from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import PAGE_SIZE
 from vmaspace.model.flags import VMAR_CAN_RWX_FLAGS
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.protection import ProtectionRanges
 from vmaspace.model.region import LifeCycleState
 from vmaspace.model.region_list import RegionList
 from vmaspace.model.status import ZX_ERR_INVALID_ARGS, ZX_ERR_NOT_FOUND, ZX_OK, Status
 from vmaspace.model.vmar import VmAddressRegion
-
-FAULTS: list[type[System]] = []
-
-
-def fault(system: type[System]) -> type[System]:
-    FAULTS.append(system)
-    return system
-
-
-# --- lists and placement -------------------------------------------------------------------------------------------
 
 
 class _LastPageForgotten(RegionList):
@@ -41,7 +25,7 @@ class _LastPageForgotten(RegionList):
         """The list of the kernel would notice; this one does not look."""
 
 
-@fault
+@mutant
 class OverlapForgetsTheLastPage(System):
     """The check that a range is free looks at all of it but its last page."""
 
@@ -58,7 +42,7 @@ class _LimitOffByAPage(RegionList):
         )
 
 
-@fault
+@mutant
 class UpperLimitIsOffByAPage(System):
     """A region placed under an upper limit may end one page above it."""
 
@@ -72,14 +56,11 @@ class _AlignmentIgnored(RegionList):
         return super().get_alloc_spot(0, *rest)
 
 
-@fault
+@mutant
 class AlignmentIsIgnored(System):
     """A requested alignment above a page is not looked at when a place is searched."""
 
     region_list_class = _AlignmentIgnored
-
-
-# --- VMARs ---------------------------------------------------------------------------------------------------------
 
 
 class _NoRightsCheck(VmAddressRegion):
@@ -89,7 +70,7 @@ class _NoRightsCheck(VmAddressRegion):
         return ZX_OK
 
 
-@fault
+@mutant
 class ChildRightsAreNotChecked(System):
     """A child may be made with CAN_MAP flags that its parent does not have."""
 
@@ -105,7 +86,7 @@ class _DeadVmarAccepts(VmAddressRegion):
         return super().unmap(base, size, op_children)
 
 
-@fault
+@mutant
 class DeadVmarStillAnswers(System):
     """Unmapping in a dead VMAR is OK, as there is nothing to unmap."""
 
@@ -126,7 +107,7 @@ class _PartOfVmarGoes(VmAddressRegion):
         return super()._remove_range(base, size)
 
 
-@fault
+@mutant
 class UnmapTakesVmarsPartlyCovered(System):
     """Unmapping destroys a sub-VMAR that stands out of the range."""
 
@@ -140,7 +121,7 @@ class _LastMappingForgotten(VmAddressRegion):
         return super()._apply_protect(mappings[:-1] if len(mappings) > 1 else mappings, *rest)
 
 
-@fault
+@mutant
 class ProtectForgetsTheLastMapping(System):
     """Protecting a range of several mappings leaves the last one as it was."""
 
@@ -155,7 +136,7 @@ class _GapsIgnored(VmAddressRegion):
         return ZX_OK if status is ZX_ERR_NOT_FOUND and mappings else status
 
 
-@fault
+@mutant
 class ProtectIgnoresGaps(System):
     """Protecting a range with a gap in it protects what is there."""
 
@@ -173,135 +154,11 @@ class _OldMappingStays(VmAddressRegion):
         return super()._remove_range(base, size)
 
 
-@fault
+@mutant
 class OverwriteKeepsTheOldMappingAlive(System):
     """Removing exactly one mapping takes it out of the list, but it does not die."""
 
     vmar_class = _OldMappingStays
-
-
-# --- mappings ------------------------------------------------------------------------------------------------------
-
-
-class _RightPartLosesItsOffset(VmMapping):
-    __slots__ = ()
-
-    def _piece(self, parent: Any, vmo: Any, base: int, end: int) -> VmMapping:
-        piece = super()._piece(parent, vmo, base, end)
-        piece.object_offset = self.object_offset
-        return piece
-
-
-@fault
-class SplitLosesTheOffsetOfTheRightPart(System):
-    """After a hole was cut, what is right of it shows the VMO from the start of the old mapping."""
-
-    mapping_class = _RightPartLosesItsOffset
-
-
-class _CodeCanGo(VmMapping):
-    __slots__ = ()
-
-    def _destroy_locked(self) -> Status:
-        if self.aspace.vdso_code_mapping is self:
-            self.aspace.vdso_code_mapping = None
-        return super()._destroy_locked()
-
-
-@fault
-class VdsoCodeCanBeDestroyed(System):
-    """Destroying the vDSO code mapping itself is allowed."""
-
-    mapping_class = _CodeCanGo
-
-
-class _RangesNotMerged(ProtectionRanges):
-    __slots__ = ()
-
-    def part(self, base: int, end: int) -> ProtectionRanges:
-        return type(self)(self.first_flags, [], [])
-
-
-@fault
-class SplitForgetsProtectionRanges(System):
-    """The parts of a split mapping have the protection of its first page everywhere."""
-
-    protection_ranges_class = _RangesNotMerged
-
-
-# --- address spaces ------------------------------------------------------------------------------------------------
-
-
-class _ReferencesStay(ArchVmAspace):
-    __slots__ = ()
-
-    def destroy(self) -> Status:
-        shared = self.shared
-        status = super().destroy()
-        if shared is not None:
-            shared.references += 1
-        return status
-
-
-@fault
-class FreeingUnifiedKeepsAReference(System):
-    """Freeing a unified space does not decrement the reference count of its shared part."""
-
-    arch_aspace_class = _ReferencesStay
-
-
-class _TwoRestricted(ArchVmAspace):
-    __slots__ = ()
-
-    def _assert_can_unify(self, shared: ArchVmAspace, restricted: ArchVmAspace) -> None:
-        kind, shared.kind = shared.kind, type(shared.kind).SHARED
-        try:
-            super()._assert_can_unify(shared, restricted)
-        finally:
-            shared.kind = kind
-
-
-@fault
-class AnythingIsTakenForShared(System):
-    """CreateUnified does not look whether its shared part was created shared."""
-
-    arch_aspace_class = _TwoRestricted
-
-
-class _RecordStays(VmAspace):
-    __slots__ = ()
-
-    def destroy(self) -> Status:
-        code = self.vdso_code_mapping
-        status = super().destroy()
-        self.vdso_code_mapping = code
-        return status
-
-
-@fault
-class DestroyLeavesTheVdsoRecord(System):
-    """A destroyed address space still has its record of the vDSO code."""
-
-    aspace_class = _RecordStays
-
-
-class _KillsItsNeighbour(VmAspace):
-    __slots__ = ()
-
-    def destroy(self) -> Status:
-        status = super().destroy()
-        for other in self.system.aspaces:
-            if other.root is not None and other.type == self.type:
-                for child in list(other.root.subregions):
-                    child.destroy()
-        return status
-
-
-@fault
-class DestroyReachesIntoAnotherSpace(System):
-    """Destroying an address space also destroys the regions of another one."""
-
-    aspace_class = _KillsItsNeighbour
 
 
 class _FlagsGrow(VmAddressRegion):
@@ -314,27 +171,11 @@ class _FlagsGrow(VmAddressRegion):
         return status, mapping
 
 
-@fault
+@mutant
 class MappingRaisesTheCeilingOfItsVmar(System):
     """Mapping something into a sub-VMAR lets that VMAR map anything from then on."""
 
     vmar_class = _FlagsGrow
-
-
-class _NameWithoutEnd(VmAspace):
-    __slots__ = ()
-
-    def rename(self, name: str | None) -> None:
-        super().rename(name)
-        if name is not None:
-            self._name = name.encode()[:32]
-
-
-@fault
-class NameFillsItsBuffer(System):
-    """A name may fill all of its buffer, and leaves no room for the NUL."""
-
-    aspace_class = _NameWithoutEnd
 
 
 class _Breaks(VmAddressRegion):
@@ -346,7 +187,7 @@ class _Breaks(VmAddressRegion):
         return super().protect(base, size, mmu_flags, op_children)
 
 
-@fault
+@mutant
 class ProtectBreaksOnNothing(System):
     """Protecting a range without a mapping raises a Python exception."""
 

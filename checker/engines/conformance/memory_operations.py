@@ -1,0 +1,368 @@
+"""Accesses to memory: by a CPU through page tables and faults, and by the kernel through the mapped VMOs.
+
+A process runs on its unified address space, where each half resolves its own faults; in restricted mode only the
+restricted half is there. An address space is accessed as a copy in the kernel would: without the USER flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vmaspace.checker.engines.conformance.environment import Bound, Environment
+from vmaspace.checker.engines.conformance.error import BadStep
+from vmaspace.checker.engines.conformance.payload import payload, show_payload
+from vmaspace.checker.engines.conformance.region_operations import tagged
+from vmaspace.checker.engines.conformance.vocabulary import (
+    INTEGER,
+    MAYBE_INTEGER,
+    MAYBE_OBJECT,
+    MAYBE_WORD,
+    OBJECT,
+    Answer,
+    operation,
+)
+from vmaspace.model import cpu
+from vmaspace.model.aspace import VmAspace
+from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE
+from vmaspace.model.flags import Right
+from vmaspace.model.mapping import VmMapping
+from vmaspace.model.object.dispatcher import lookup
+from vmaspace.model.object.process import ProcessDispatcher
+from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_ERR_NOT_FOUND, ZX_OK, Status
+
+_MODES: Final = ("normal", "restricted")
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What an access goes to: the address spaces of a process, or one of them."""
+
+    process: ProcessDispatcher | None
+    aspace: VmAspace | None
+
+    @classmethod
+    def of(
+        cls, env: Environment, process: Bound | None, aspace: Bound | None, mode: str | None = None
+    ) -> _Memory:
+        if (process is None) == (aspace is None):
+            raise BadStep("memory is of either a process or an aspace")
+        if aspace is not None:
+            return cls(None, env.aspace(aspace))
+        status, dispatcher = lookup(env.handle(process or Bound(None)), ProcessDispatcher)
+        if dispatcher is None:
+            raise BadStep(f"the process has no memory: {status.name}")
+        if mode not in (None, *_MODES):
+            raise BadStep(f"mode is {' or '.join(_MODES)}, not {mode!r}")
+        return cls(dispatcher, dispatcher.restricted_aspace if mode == "restricted" else None)
+
+    def pieces(self, addr: int, size: int) -> Iterator[tuple[VmAspace, int, int]]:
+        """The parts of a range, page by page, with the address space that resolves each one's faults."""
+        end = addr + size
+        while addr < end:
+            stop = min(end, (addr & ~PAGE_MASK) + PAGE_SIZE)
+            aspace = self.aspace
+            if aspace is None and self.process is not None:
+                aspace = self.process.aspace_at(addr)
+            if aspace is None:
+                raise BadStep("the process has no restricted address space")
+            yield aspace, addr, stop
+            addr = stop
+
+    def read(self, addr: int, size: int) -> tuple[Status, bytes]:
+        """The bytes up to the first that can not be read."""
+        data = b""
+        for aspace, start, stop in self.pieces(addr, size):
+            status, part = cpu.read(aspace, start, stop - start, is_user=self.process is not None)
+            if status is not ZX_OK:
+                return status, data
+            data += part
+        return ZX_OK, data
+
+    def write(self, addr: int, data: bytes) -> tuple[Status, int]:
+        """Write up to the first byte that can not be written; how many were."""
+        for aspace, start, stop in self.pieces(addr, len(data)):
+            part = data[start - addr : stop - addr]
+            status = cpu.write(aspace, start, part, is_user=self.process is not None)
+            if status is not ZX_OK:
+                return status, start - addr
+        return ZX_OK, len(data)
+
+
+def _access(status: Status, observed: dict[str, object]) -> Answer:
+    def fault(expected: str) -> str | None:
+        if expected != "fatal_page_fault":
+            raise BadStep(f"a fault is a fatal_page_fault, not {expected!r}")
+        return "no fault" if status is ZX_OK else None
+
+    return Answer(status.name, {**observed, "fault": fault})
+
+
+_WHERE = {"process": MAYBE_OBJECT, "aspace": MAYBE_OBJECT}
+_HOW = {"mode": MAYBE_WORD, "tag": MAYBE_INTEGER}
+
+
+@operation(
+    "mem.read", "status value data data_hex all_bytes fault", addr=INTEGER, size=MAYBE_INTEGER, **_WHERE, **_HOW
+)
+def mem_read(
+    env: Environment,
+    addr: int,
+    size: int = 1,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+    mode: str | None = None,
+    tag: int | None = None,
+) -> Answer:
+    """One access of a CPU."""
+    memory = _Memory.of(env, process, aspace, mode)
+    status, data = memory.read(tagged(addr, tag), size)
+    return _access(status, show_payload(data))
+
+
+@operation(
+    "mem.write",
+    "status fault",
+    addr=INTEGER,
+    size=MAYBE_INTEGER,
+    value=MAYBE_INTEGER,
+    data=MAYBE_WORD,
+    data_hex=MAYBE_WORD,
+    **_WHERE,
+    **_HOW,
+)
+def mem_write(
+    env: Environment,
+    addr: int,
+    size: int | None = None,
+    value: int | None = None,
+    data: str | None = None,
+    data_hex: str | None = None,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+    mode: str | None = None,
+    tag: int | None = None,
+) -> Answer:
+    """One access of a CPU."""
+    memory = _Memory.of(env, process, aspace, mode)
+    status, _ = memory.write(tagged(addr, tag), payload(size, value, data, data_hex))
+    return _access(status, {})
+
+
+@operation("mem.fill", "status fault", addr=INTEGER, len=INTEGER, value=INTEGER, **_WHERE, **_HOW)
+def mem_fill(
+    env: Environment,
+    addr: int,
+    len: int,
+    value: int,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+    mode: str | None = None,
+    tag: int | None = None,
+) -> Answer:
+    """Write equal bytes."""
+    memory = _Memory.of(env, process, aspace, mode)
+    status, _ = memory.write(tagged(addr, tag), bytes([value & 0xFF]) * len)
+    return _access(status, {})
+
+
+def _pattern(size: int, seed: int) -> bytes:
+    """Bytes that differ from their neighbours and from page to page."""
+    return bytes((index * 7 + (index >> 12) * 13 + seed) & 0xFF for index in range(size))
+
+
+@operation("mem.fill_verify", addr=INTEGER, size=INTEGER, **_WHERE)
+def mem_fill_verify(
+    env: Environment, addr: int, size: int, process: Bound | None = None, aspace: Bound | None = None
+) -> Answer:
+    """Write a pattern and read it back."""
+    memory = _Memory.of(env, process, aspace)
+    return _check_pattern(memory, addr, _pattern(size, addr & 0xFF), is_written=False)
+
+
+@operation("mem.fill_pattern", addr=INTEGER, size=INTEGER, **_WHERE)
+def mem_fill_pattern(
+    env: Environment, addr: int, size: int, process: Bound | None = None, aspace: Bound | None = None
+) -> Answer:
+    """Write a pattern, and remember it."""
+    pattern = _pattern(size, 1)
+    status, _ = _Memory.of(env, process, aspace).write(addr, pattern)
+    return Answer(status.name, bound={"": Bound(pattern, addr, size)})
+
+
+@operation("mem.check_pattern", addr=INTEGER, size=INTEGER, pattern=OBJECT, pattern_offset=MAYBE_INTEGER, **_WHERE)
+def mem_check_pattern(
+    env: Environment,
+    addr: int,
+    size: int,
+    pattern: Bound,
+    pattern_offset: int = 0,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+) -> Answer:
+    """Read a remembered pattern, or a part of it."""
+    if not isinstance(pattern.value, bytes):
+        raise BadStep("expected what mem.fill_pattern bound")
+    wanted = pattern.value[pattern_offset : pattern_offset + size]
+    if len(wanted) != size:
+        raise BadStep(f"the pattern has {len(pattern.value)} bytes")
+    return _check_pattern(_Memory.of(env, process, aspace), addr, wanted, is_written=True)
+
+
+def _check_pattern(memory: _Memory, addr: int, wanted: bytes, is_written: bool) -> Answer:
+    if not is_written:
+        status, _ = memory.write(addr, wanted)
+        if status is not ZX_OK:
+            return Answer(status.name)
+    status, data = memory.read(addr, len(wanted))
+    if status is ZX_OK and data != wanted:
+        index = next(i for i, (a, b) in enumerate(zip(data, wanted, strict=True)) if a != b)
+        return Answer(mismatch=(f"{wanted[index]:#x} at {addr + index:#x}", f"{data[index]:#x}"))
+    return Answer(status.name)
+
+
+@operation("mem.cache_flush", addr=INTEGER, size=MAYBE_INTEGER, len=MAYBE_INTEGER, flags=MAYBE_WORD, **_WHERE)
+def mem_cache_flush(
+    env: Environment,
+    addr: int,
+    size: int = 1,
+    len: int | None = None,
+    flags: str | None = None,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+) -> Answer:
+    """Clean or invalidate caches, which is an access that reads."""
+    status, _ = _Memory.of(env, process, aspace).read(addr, size if len is None else len)
+    return Answer(status.name)
+
+
+# Copies between a VMO and user memory.
+
+
+@operation("vmo.read_to_user", "status actual", vmo=OBJECT, offset=INTEGER, len=INTEGER, addr=INTEGER, **_WHERE)
+def vmo_read_to_user(
+    env: Environment,
+    vmo: Bound,
+    offset: int,
+    len: int,
+    addr: int,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+) -> Answer:
+    """Copy out of a VMO into a buffer of the user."""
+    status, data = env.vmo(vmo).read(offset, len)
+    if status is not ZX_OK:
+        return Answer(status.name)
+    status, actual = _Memory.of(env, process, aspace).write(addr, data)
+    return Answer(status.name, {"actual": actual})
+
+
+@operation("vmo.write_from_user", "status actual", vmo=OBJECT, offset=INTEGER, len=INTEGER, addr=INTEGER, **_WHERE)
+def vmo_write_from_user(
+    env: Environment,
+    vmo: Bound,
+    offset: int,
+    len: int,
+    addr: int,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+) -> Answer:
+    """Copy from a buffer of the user into a VMO."""
+    status, data = _Memory.of(env, process, aspace).read(addr, len)
+    if status is ZX_OK:
+        status = env.vmo(vmo).write(offset, data)
+    return Answer(status.name, {"actual": 0 if status is not ZX_OK else len})
+
+
+# Accesses of a debugger, which go by way of the mapped VMOs.
+
+
+def _mapping_at(dispatcher: ProcessDispatcher, addr: int) -> VmMapping | None:
+    found = dispatcher.aspace_at(addr).find_region(addr)
+    return found if isinstance(found, VmMapping) else None
+
+
+def _debugger_pieces(dispatcher: ProcessDispatcher, addr: int, size: int) -> Iterator[tuple[VmMapping, int, int]]:
+    """The mappings behind a range up to the first gap: (mapping, offset in its VMO, bytes)."""
+    end = addr + size
+    while addr < end:
+        mapping = _mapping_at(dispatcher, addr)
+        if mapping is None:
+            return
+        stop = min(end, mapping.end)
+        yield mapping, mapping.object_offset + (addr - mapping.base), stop - addr
+        addr = stop
+
+
+def _debugged(env: Environment, process: Bound, right: Right) -> tuple[Status, ProcessDispatcher | None]:
+    status, dispatcher = lookup(env.handle(process), ProcessDispatcher, right)
+    if dispatcher is not None and dispatcher.is_dead:
+        return ZX_ERR_BAD_STATE, None
+    return status, dispatcher
+
+
+@operation(
+    "process.read_memory",
+    "status actual value data data_hex all_bytes if_ok_data_not",
+    process=OBJECT,
+    addr=INTEGER,
+    len=INTEGER,
+)
+def process_read_memory(env: Environment, process: Bound, addr: int, len: int) -> Answer:
+    """Read as a debugger does: less than asked for when a gap follows."""
+    status, dispatcher = _debugged(env, process, Right.READ)
+    if dispatcher is None:
+        return Answer(status.name)
+    data = b""
+    status = ZX_ERR_NOT_FOUND
+    for mapping, offset, size in _debugger_pieces(dispatcher, addr, len):
+        status, part = (ZX_ERR_NOT_FOUND, b"") if mapping.vmo is None else mapping.vmo.read(offset, size)
+        if status is not ZX_OK:
+            break
+        data += part
+    if data:
+        status = ZX_OK
+
+    def differs(expected: str) -> str | None:
+        return "the same bytes" if status is ZX_OK and data == expected.encode("utf-8") else None
+
+    return Answer(
+        status.name, {**show_payload(data), "actual": data.__len__(), "if_ok_data_not": differs}
+    )
+
+
+@operation(
+    "process.write_memory",
+    "status actual",
+    process=OBJECT,
+    addr=INTEGER,
+    len=MAYBE_INTEGER,
+    value=MAYBE_INTEGER,
+    data=MAYBE_WORD,
+    data_hex=MAYBE_WORD,
+)
+def process_write_memory(
+    env: Environment,
+    process: Bound,
+    addr: int,
+    len: int | None = None,
+    value: int | None = None,
+    data: str | None = None,
+    data_hex: str | None = None,
+) -> Answer:
+    """Write as a debugger does, after the mapping was made writable if need be."""
+    status, dispatcher = _debugged(env, process, Right.WRITE)
+    if dispatcher is None:
+        return Answer(status.name)
+    written, bytes_ = 0, payload(len, value, data, data_hex)
+    status = ZX_ERR_NOT_FOUND
+    for mapping, _, size in _debugger_pieces(dispatcher, addr, bytes_.__len__()):
+        status, forced = mapping.force_writable()
+        if forced is not None and forced.vmo is not None:
+            offset = forced.object_offset + (addr + written - forced.base)
+            status = forced.vmo.write(offset, bytes_[written : written + size])
+        if status is not ZX_OK:
+            break
+        written += size
+    return Answer((ZX_OK if written else status).name, {"actual": written})
