@@ -98,6 +98,7 @@ class AspaceFaults(AspaceBase):
         """Find the mapping, let it resolve the fault, wait and try again.
 
         *Kernel:* `VmAspace::PageFaultInternal` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* as `page_fault`.
         """
         self.check_canary()
         self.system.held_locks.assert_none()

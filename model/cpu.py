@@ -65,10 +65,7 @@ def access(aspace: VmAspace, va: Vaddr, kind: AccessKind, *, is_user: bool = Tru
 
 
 def read(aspace: VmAspace, va: Vaddr, size: ByteSize, *, is_user: bool = True) -> tuple[Status, bytes]:
-    """Read `size` bytes, which may cross pages; what was read before a failure comes with it.
-
-    *Fails with:* as `access`.
-    """
+    """Read `size` bytes, which may cross pages; what was read before a failure comes with it. Fails as `access` does."""
     data = b""
     while len(data) < size:
         at = va + len(data)
@@ -81,10 +78,7 @@ def read(aspace: VmAspace, va: Vaddr, size: ByteSize, *, is_user: bool = True) -
 
 
 def write(aspace: VmAspace, va: Vaddr, data: bytes, *, is_user: bool = True) -> Status:
-    """Write bytes, which may cross pages; what was written before a failure stays.
-
-    *Fails with:* as `access`.
-    """
+    """Write bytes, which may cross pages; what was written before a failure stays. Fails as `access` does."""
     done = 0
     while done < len(data):
         at = va + done

@@ -1,25 +1,26 @@
 """A mapping: a range of addresses that shows an equally long range of one VMO.
 
 Mirrors `VmMapping` (`zircon/kernel/vm/include/vm/vm_address_region.h`, `zircon/kernel/vm/vm_mapping.cc`), in the
-revision in which a partial unmap and a merge make new objects and leave the old ones dead. Its protection is in
-`mapping_protection.py`, its pages are in `mapping_pages.py` and its faults in `mapping_faults.py`.
+revision in which a partial unmap and a merge make new objects and leave the old ones dead. Here is what makes other
+mappings of one; its life is in `mapping_life.py`, its protection in `mapping_protection.py`, its pages are in
+`mapping_pages.py` and its faults in `mapping_faults.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import (
     PAGE_MASK,
-    ByteOffset,
     ByteSize,
     Vaddr,
 )
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
+    VMAR_FLAG_CAN_MAP_WRITE,
+    VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE,
 )
-from vmaspace.model.mapping_faults import FaultingMapping
-from vmaspace.model.protection import ProtectionRanges
+from vmaspace.model.mapping_life import LivingMapping
 from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
@@ -29,100 +30,18 @@ from vmaspace.model.status import (
     AssertionViolation,
     Status,
 )
+from vmaspace.model.vmo import CloneType, VmObject
 
 if TYPE_CHECKING:
     from vmaspace.model.vmar import VmAddressRegion
-    from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
 
-class VmMapping(FaultingMapping):
+class VmMapping(LivingMapping):
     """A leaf of the tree of regions."""
 
-    __slots__ = ("mergeable", "private_clone")
-
-    is_mapping: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        parent: VmAddressRegion,
-        base: Vaddr,
-        size: ByteSize,
-        flags: int,
-        vmo: VmObject,
-        object_offset: ByteOffset,
-        ranges: ProtectionRanges,
-        *,
-        mergeable: bool = False,
-        private_clone: bool = False,
-    ) -> None:
-        super().__init__(parent, base, size, flags, vmo, object_offset, ranges)
-        self.mergeable = mergeable
-        self.private_clone = private_clone
-
-    # Life cycle.
-
-    def activate(self) -> Status:
-        """Enter the parent's list and the VMO's list, and become ALIVE.
-
-        *Kernel:* `VmMapping::ActivateLocked` (zircon/kernel/vm/vm_mapping.cc)
-        *Fails with:* NO_MEMORY; nothing is changed then, and the mapping stays NOT_READY.
-        *Asserts:* NOT_READY, with a parent; what the insertion asserts; one range if the cache policy changes.
-        """
-        parent, vmo = self.parent, self.vmo
-        if self.state is not LifeCycleState.NOT_READY or parent is None or vmo is None:
-            raise AssertionViolation("a mapping to be activated is not ready and has a parent", _FILE)
-        status = parent.subregions.insert_region(self)
-        if status is not ZX_OK:
-            return status
-        status = vmo.add_mapping(self)
-        if status is not ZX_OK:
-            parent.subregions.remove_region(self)
-            return status
-        self._become_alive(vmo)
-        return ZX_OK
-
-    def _become_alive(self, vmo: VmObject) -> None:
-        """The rest of an activation, once the mapping is in both lists."""
-        self.state = LifeCycleState.ALIVE
-        if self._ranges.first_flags & MMU_CACHE_MASK != vmo.cache_policy:
-            if not self._ranges.is_single():
-                raise AssertionViolation("a mapping that adopts a cache policy has one range", _FILE)
-            self._ranges.set_cache_policy(vmo.cache_policy, MMU_CACHE_MASK)
-
-    def _destroy_locked(self) -> Status:
-        """Leave the tree, with the page tables cleared.
-
-        *Kernel:* `VmMapping::DestroyLocked` (zircon/kernel/vm/vm_mapping.cc)
-        *Fails with:* ACCESS_DENIED for the vDSO code mapping; what the arch unmap returns.
-        """
-        if self.aspace.last_fault is self:
-            self.aspace.last_fault = None
-        if self.aspace.vdso_code_mapping is self:
-            return ZX_ERR_ACCESS_DENIED
-        status = self.aspace.unmap_translations(self.base, self.size)
-        if status is not ZX_OK:
-            return status
-        if self.parent is None:
-            raise AssertionViolation("a mapping that is alive has a parent", _FILE)
-        self._leave_vmo()
-        self.parent.subregions.remove_region(self)
-        self._become_dead()
-        return ZX_OK
-
-    def _leave_vmo(self) -> None:
-        if self.vmo is None:
-            raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
-        self.vmo.remove_mapping(self)
-
-    def _become_dead(self) -> None:
-        if self.aspace.last_fault is self:
-            self.aspace.last_fault = None
-        self.memory_priority = MemoryPriority.DEFAULT
-        self.vmo = None
-        self.parent = None
-        self.state = LifeCycleState.DEAD
+    __slots__ = ()
 
     # Removing a part.
 
@@ -155,14 +74,16 @@ class VmMapping(FaultingMapping):
             parent.subregions.replace_region(self, left)
         else:
             parent.subregions.remove_region(self)
+        pieces_left = [piece for piece in pieces if piece is not None]
+        for piece in pieces_left:  # before the original gives its priority up, so that no count touches zero
+            piece.set_priority_locked(self.memory_priority)
         if self.aspace.unmap_translations(base, size) is not ZX_OK:
             raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
         # The page tables and the list are taken care of: the original only becomes dead.
         self._leave_vmo()
         self._become_dead()
-        for piece in (left, right):
-            if piece is not None:
-                piece.state = LifeCycleState.ALIVE
+        for piece in pieces_left:
+            piece.state = LifeCycleState.ALIVE
         return ZX_OK
 
     def _split_around(
@@ -186,7 +107,7 @@ class VmMapping(FaultingMapping):
 
     def _piece(self, parent: VmAddressRegion, vmo: VmObject, base: Vaddr, end: Vaddr) -> VmMapping:
         """The mapping of `[base, end)` that a split leaves; always mergeable."""
-        piece = self.aspace.system.mapping_class(
+        return self.aspace.system.mapping_class(
             parent,
             base,
             end - base,
@@ -197,8 +118,6 @@ class VmMapping(FaultingMapping):
             mergeable=True,
             private_clone=self.private_clone,
         )
-        piece.memory_priority = self.memory_priority
-        return piece
 
     def _enter_pieces(
         self, parent: VmAddressRegion, vmo: VmObject, left: VmMapping | None, right: VmMapping | None
@@ -297,11 +216,77 @@ class VmMapping(FaultingMapping):
         )
         if vmo.add_mapping(merged) is not ZX_OK:
             return None
-        merged.memory_priority = left.memory_priority
+        priority = left.memory_priority
         parent.subregions.remove_region(right)
         parent.subregions.replace_region(left, merged)
         for old in (left, right):
             old._leave_vmo()
             old._become_dead()
         merged.state = LifeCycleState.ALIVE
+        merged.set_priority_locked(priority)
+        self.aspace.system.counters["vm.aspace.mapping.merged_neighbors"] += 1
         return merged
+
+    # Writing to what may not be written.
+
+    def force_writable(self) -> tuple[Status, VmMapping | None]:
+        """Put a mapping of a private clone in the place of this one, unless it may be written already.
+
+        The replacement may not be written either: the caller writes to its VMO.
+
+        *Kernel:* `VmMapping::ForceWritable` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* BAD_STATE unless ALIVE; ACCESS_DENIED for the vDSO code mapping; what the clone answers;
+        NO_MEMORY.
+        *Leaves alone:* everything, unless it succeeds.
+        """
+        aspace = self.aspace
+        with aspace.region_lock(), aspace.lock():
+            parent, vmo = self.parent, self.vmo
+            if self.state is not LifeCycleState.ALIVE or parent is None or vmo is None:
+                return ZX_ERR_BAD_STATE, None
+            if aspace.vdso_code_mapping is self:
+                return ZX_ERR_ACCESS_DENIED, None
+            if self.private_clone or self._flags & VMAR_FLAG_CAN_MAP_WRITE or not vmo.is_paged():
+                return ZX_OK, self
+            status, clone = vmo.create_clone(
+                CloneType.SNAPSHOT_AT_LEAST_ON_WRITE, self.object_offset, self.size
+            )
+            if clone is None:
+                return status, None
+            status, replacement = self._replace_by_clone(parent, clone)
+            clone.release()  # the mapping keeps it, or nobody does
+            return status, replacement
+
+    def _replace_by_clone(
+        self, parent: VmAddressRegion, clone: VmObject
+    ) -> tuple[Status, VmMapping | None]:
+        if self._flags & VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE and self.vmo is not None:
+            stream_size = min(max(self.vmo.get_stream_size() - self.object_offset, 0), self.size)
+            status = clone.set_stream_size(stream_size)
+            if status is not ZX_OK:
+                return status, None
+        heap = self.aspace.system.heap
+        if not heap.allocate() or (not self._ranges.is_single() and not heap.allocate()):
+            return ZX_ERR_NO_MEMORY, None
+        replacement = self.aspace.system.mapping_class(
+            parent,
+            self.base,
+            self.size,
+            self._flags,
+            clone,
+            0,
+            self._ranges.part(self.base, self.end),
+            mergeable=self.mergeable,
+            private_clone=True,
+        )
+        replacement.set_priority_locked(self.memory_priority)
+        if clone.add_mapping(replacement) is not ZX_OK:
+            replacement.set_priority_locked(MemoryPriority.DEFAULT)
+            return ZX_ERR_NO_MEMORY, None
+        parent.subregions.replace_region(self, replacement)
+        if self.aspace.unmap_translations(self.base, self.size) is not ZX_OK:
+            raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
+        self._leave_vmo()
+        self._become_dead()
+        replacement._become_alive(clone)
+        return ZX_OK, replacement

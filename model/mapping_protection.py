@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmaspace.model.constants import PAGE_SHIFT, ByteOffset, ByteSize, Vaddr, is_page_aligned
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
+    MMU_PERM_READ,
     MMU_PERM_RWX_MASK,
     MMU_PERM_WRITE,
     MmuFlag,
@@ -92,18 +93,23 @@ class ProtectedRange(VmAddressRegionOrMapping):
         )
 
     def assert_protectable(self, base: Vaddr, end: Vaddr, mmu_flags: int) -> None:
-        """Raise what `protect_part` would assert about write access, and change nothing."""
+        """Raise what `protect_part` would assert about the new permissions, and change nothing."""
         new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
         for _, _, old_flags in self._ranges.ranges(base, end):
-            self._assert_may_add(old_flags, new_flags)
+            self._assert_expressible(old_flags, new_flags)
 
-    def _assert_may_add(self, old_flags: int, new_flags: int) -> None:
-        if new_flags != old_flags and new_flags & MMU_PERM_WRITE and not self.aspace.is_user_or_guest():
+    def _assert_expressible(self, old_flags: int, new_flags: int) -> None:
+        """Kernel spaces can neither wait for a fault nor fall back to an unmap."""
+        if new_flags == old_flags or self.aspace.is_user_or_guest():
+            return
+        if new_flags & MMU_PERM_WRITE:
             raise AssertionViolation("write access is not added in kernel spaces", _FILE)
+        if new_flags & MMU_PERM_RWX_MASK and not new_flags & MMU_PERM_READ:
+            raise AssertionViolation("the page tables of kernel spaces take the protection", _FILE)
 
     def _update_hardware(self, start: Vaddr, end: Vaddr, old_flags: int, new_flags: int) -> None:
         """Tell the page tables that `[start, end)` goes from `old_flags` to `new_flags`, never adding WRITE."""
-        self._assert_may_add(old_flags, new_flags)
+        self._assert_expressible(old_flags, new_flags)
         downgraded = new_flags & ~MMU_PERM_WRITE
         if old_flags not in (new_flags, downgraded):
             self._downgrade(start, end, downgraded)

@@ -68,11 +68,12 @@ class VmPage:
 class PhysicalMemory:
     """The pages of one machine."""
 
-    __slots__ = ("_countdown", "_end", "_free", "_next", "_pages", "_queues", "allocated_count", "zero_page")
+    __slots__ = ("_countdown", "_end", "_free", "_next", "_pages", "_queues", "allocated_count", "is_exhausted", "zero_page")
 
     def __init__(self, queues: PageQueues, size: ByteSize = RAM_SIZE) -> None:
         self._queues = queues
         self._countdown = 0
+        self.is_exhausted = False  # no allocation succeeds until this is taken back
         self.zero_page = VmPage(RAM_BASE)
         self.zero_page.is_allocated = True
         self._pages: dict[Paddr, VmPage] = {RAM_BASE: self.zero_page}  # what was ever touched
@@ -118,7 +119,7 @@ class PhysicalMemory:
         *Kernel:* `PmmNode::AllocPage` (zircon/kernel/vm/pmm_node.cc)
         *Fails with:* nothing but None.
         """
-        if self._countdown and self._fails():
+        if self.is_exhausted or (self._countdown and self._fails()):
             return None
         if self._free:
             return self._hand_out(self._free.pop())
@@ -134,7 +135,7 @@ class PhysicalMemory:
         *Kernel:* `PmmNode::AllocContiguous` (zircon/kernel/vm/pmm_node.cc)
         *Fails with:* nothing but None.
         """
-        if self._countdown and self._fails():
+        if self.is_exhausted or (self._countdown and self._fails()):
             return None
         mask = (1 << align_pow2) - 1 | PAGE_MASK
         start = (self._next + mask) & ~mask

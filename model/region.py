@@ -67,6 +67,22 @@ class VmAddressRegionOrMapping:
         """The permanent flags; those that only say how to create are not stored."""
         return VmarFlag(self._flags)
 
+    @property
+    def flags_word(self) -> int:
+        """The permanent flags as a plain number, for paths that are walked often."""
+        return self._flags
+
+    def set_priority_locked(self, priority: MemoryPriority) -> None:
+        """Change the memory priority of this region alone; the address space counts the HIGH ones.
+
+        *Kernel:* `VmAddressRegionOrMapping::SetMemoryPriorityLocked` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* nothing.
+        *Asserts:* what `VmAspace.change_high_priority_count_locked` asserts.
+        """
+        if self.memory_priority is not priority:
+            self.memory_priority = priority
+            self.aspace.change_high_priority_count_locked(1 if priority is MemoryPriority.HIGH else -1)
+
     def is_alive(self) -> bool:
         """Whether the region is part of its tree."""
         return self.state is LifeCycleState.ALIVE

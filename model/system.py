@@ -78,6 +78,7 @@ class System:
         aslr_entropy_bits: int = 30,
         aslr_compact_entropy_bits: int = 0,
         vdso: VdsoImage | None = None,
+        online_cpus: int = 1,
     ) -> None:
         self.switches = frozenset(switches)
         unknown = self.switches - SWITCHES.keys()
@@ -85,6 +86,7 @@ class System:
             raise ValueError(f"unknown switch {min(unknown)!r}; there are {', '.join(SWITCHES)}")
         self.arch: Arch = arch_for_name(arch)
         self.seed = seed
+        self.online_cpus = online_cpus
         self.aslr_disabled = aslr_disabled
         self.aslr_entropy_bits = aslr_entropy_bits
         self.aslr_compact_entropy_bits = aslr_compact_entropy_bits

@@ -1,34 +1,34 @@
 """VMARs, and the creation of what is in them.
 
 Mirrors `VmAddressRegion` (`zircon/kernel/vm/include/vm/vm_address_region.h`,
-`zircon/kernel/vm/vm_address_region.cc`): `CreateSubVmar`, `CreateVmMapping` and the path that both share. Lookup
-and destruction are in `vmar_tree.py`, unmap and protect in `vmar_ranges.py`.
-
-Does not model the commit pass of high memory priority, nor `ReserveSpace`.
+`zircon/kernel/vm/vm_address_region.cc`): `CreateSubVmar`, `CreateVmMapping` and `ReserveSpace`. Where things go is in
+`vmar_placement.py`, lookup and destruction are in `vmar_tree.py`, unmap and protect in `vmar_ranges.py`, the operations on
+VMOs in `vmar_range_op.py`, memory priority in `vmar_priority.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from vmaspace.model.arch.aspace import ArchUnmapOptions
 from vmaspace.model.constants import (
     MAX_U64,
     PAGE_MASK,
+    PAGE_SHIFT,
     ByteOffset,
     ByteSize,
     Vaddr,
-    is_page_aligned,
     round_up_page,
 )
 from vmaspace.model.flags import (
     MAPPING_FLAGS,
+    MMU_CACHE_MASK,
     MMU_PERM_EXECUTE,
+    MMU_PERM_RWX_MASK,
     SUB_VMAR_FLAGS,
     VMAR_CAN_RWX_FLAGS,
     VMAR_CREATION_ONLY_FLAGS,
-    VMAR_FLAG_CAN_MAP_SPECIFIC,
-    VMAR_FLAG_COMPACT,
     VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING,
     VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE,
     VMAR_FLAG_OFFSET_IS_UPPER_LIMIT,
@@ -37,28 +37,26 @@ from vmaspace.model.flags import (
     can_map_flags_for_mmu_flags,
 )
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_ALREADY_EXISTS,
-    ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
-    ZX_ERR_NO_RESOURCES,
     ZX_ERR_OUT_OF_RANGE,
     ZX_OK,
     AssertionViolation,
     Status,
 )
-from vmaspace.model.vmar_ranges import VmarRanges
+from vmaspace.model.vmar_placement import VmarPlacement
 from vmaspace.model.vmo import VmoKind
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
+    from vmaspace.model.system import System
     from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_address_region.cc"
-_ANY_SPECIFIC: Final = VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class MappingRequest:
         return self.vmo.is_vdso and bool(self.mmu_flags & MMU_PERM_EXECUTE)
 
 
-class VmAddressRegion(VmarRanges):
+class VmAddressRegion(VmarPlacement):
     """A VMAR: a range of addresses that holds sub-VMARs, mappings and gaps."""
 
     __slots__ = ()
@@ -111,6 +109,7 @@ class VmAddressRegion(VmarRanges):
         if flags & ~SUB_VMAR_FLAGS:
             return ZX_ERR_INVALID_ARGS, None
         aspace = self.aspace
+        _count(aspace.system, flags, "attempt")
         with aspace.region_lock():
             status, base = self._place(offset, size, align_pow2, flags)
             if status is not ZX_OK:
@@ -124,7 +123,8 @@ class VmAddressRegion(VmarRanges):
                 status = child.activate()
                 if status is not ZX_OK:
                     return status, None
-                child.memory_priority = self.memory_priority
+                child.set_priority_locked(self.memory_priority)
+        _count(aspace.system, flags, "success")
         return ZX_OK, child
 
     def create_vm_mapping(
@@ -170,98 +170,13 @@ class VmAddressRegion(VmarRanges):
             raise AssertionViolation("FAULT_BEYOND_STREAM_SIZE only with a paged, non-contiguous VMO", _FILE)
         flags |= can_map_flags_for_mmu_flags(mmu_flags)
         request = MappingRequest(vmo, vmo_offset, mmu_flags, flags)
+        system = self.aspace.system
+        _count(system, flags, "attempt")
         with self.aspace.region_lock():
-            return self._create_mapping(mapping_offset, rounded, align_pow2, request)
-
-    def is_valid_mapping_flags(self, mmu_flags: int) -> bool:
-        """Whether the CAN_MAP flags of this VMAR allow the permissions in `mmu_flags`."""
-        needed = can_map_flags_for_mmu_flags(mmu_flags)
-        return needed & self._flags == needed
-
-    # The path that VMARs and mappings share: CreateSubVmarInternal.
-
-    def _place(self, offset: ByteOffset, size: ByteSize, align_pow2: int, flags: int) -> tuple[Status, Vaddr]:
-        """Check a request, and find the address for it.
-
-        ALREADY_EXISTS comes with the address, for the caller that may overwrite.
-
-        *Kernel:* `VmAddressRegion::CreateSubVmarInternal` (zircon/kernel/vm/vm_address_region.cc)
-        *Fails with:* BAD_STATE unless ALIVE; INVALID_ARGS for size 0; ACCESS_DENIED for CAN_MAP flags beyond
-        this VMAR's; INVALID_ARGS for an offset that is contradictory, without use or misaligned; ACCESS_DENIED
-        for a chosen place without CAN_MAP_SPECIFIC; INVALID_ARGS outside the bounds, or against the alignment;
-        ALREADY_EXISTS; NO_RESOURCES.
-        """
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE, 0
-        if size == 0:
-            return ZX_ERR_INVALID_ARGS, 0
-        status = self._check_rights(flags)
-        if status is not ZX_OK:
-            return status, 0
-        status = self._check_offset(offset, size, flags)
-        if status is not ZX_OK:
-            return status, 0
-        if not flags & _ANY_SPECIFIC:
-            return self._alloc_spot(offset, size, align_pow2, flags)
-        base = self.base + offset
-        if align_pow2 > 0 and base & ((1 << align_pow2) - 1):
-            return ZX_ERR_INVALID_ARGS, 0
-        if not self.subregions.is_range_available(base, size):
-            return ZX_ERR_ALREADY_EXISTS, base
-        return ZX_OK, base
-
-    def _check_rights(self, flags: int) -> Status:
-        """A child may hold only the CAN_MAP permissions that this VMAR holds."""
-        if flags & VMAR_CAN_RWX_FLAGS & ~self._flags:
-            return ZX_ERR_ACCESS_DENIED
-        return ZX_OK
-
-    def _check_offset(self, offset: ByteOffset, size: ByteSize, flags: int) -> Status:
-        """Whether the offset makes sense with the flags, and the request fits the bounds."""
-        is_specific = bool(flags & _ANY_SPECIFIC)
-        is_upper_limit = bool(flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT)
-        if is_specific and is_upper_limit:
-            return ZX_ERR_INVALID_ARGS
-        if not is_specific and not is_upper_limit and offset != 0:
-            return ZX_ERR_INVALID_ARGS
-        if not is_page_aligned(offset):
-            return ZX_ERR_INVALID_ARGS
-        if (is_specific or is_upper_limit) and not self._flags & VMAR_FLAG_CAN_MAP_SPECIFIC:
-            return ZX_ERR_ACCESS_DENIED
-        # A request without a place is tested too, with offset 0: larger than the VMAR is INVALID_ARGS.
-        if not is_upper_limit and (offset >= self.size or size > self.size - offset):
-            return ZX_ERR_INVALID_ARGS
-        if is_upper_limit and (offset > self.size or size > self.size or size > offset):
-            return ZX_ERR_INVALID_ARGS
-        return ZX_OK
-
-    def _alloc_spot(
-        self, offset: ByteOffset, size: ByteSize, align_pow2: int, flags: int
-    ) -> tuple[Status, Vaddr]:
-        """A free address for `size` bytes.
-
-        *Kernel:* `VmAddressRegion::AllocSpotLockedRegion` (zircon/kernel/vm/vm_address_region.cc)
-        *Fails with:* NO_RESOURCES.
-        *Asserts:* the address that was found is free and inside the bounds.
-        """
-        aspace = self.aspace
-        upper_limit = self.base + offset if flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT else MAX_U64
-        status, base = self.subregions.get_alloc_spot(
-            align_pow2,
-            aspace.aslr_entropy_bits(bool(self._flags & VMAR_FLAG_COMPACT)),
-            size,
-            self.base,
-            self.size,
-            aspace.aslr_prng() if aspace.is_aslr_enabled() else None,
-            upper_limit,
-        )
-        if status is not ZX_OK:
-            if status is ZX_ERR_NO_RESOURCES and aspace.system.has_switch("documented_allocate_no_memory"):
-                return ZX_ERR_NO_MEMORY, 0
-            return status, 0
-        if not self.is_in_range(base, size) or not self.subregions.is_range_available(base, size):
-            raise AssertionViolation("the spot that the allocator found is free", _FILE)
-        return ZX_OK, base
+            status, mapping = self._create_mapping(mapping_offset, rounded, align_pow2, request)
+        if mapping is not None:
+            _count(system, flags, "success")
+        return status, mapping
 
     # Mappings.
 
@@ -295,7 +210,11 @@ class VmAddressRegion(VmarRanges):
             status = mapping.activate()
             if status is not ZX_OK:
                 return status, None
-            mapping.memory_priority = self.memory_priority
+            mapping.set_priority_locked(self.memory_priority)
+            is_high = self.memory_priority is MemoryPriority.HIGH
+        if is_high:
+            with aspace.region_lock().released():
+                mapping.commit_high_memory_priority()
         return ZX_OK, mapping
 
     def _overwrite(
@@ -331,7 +250,7 @@ class VmAddressRegion(VmarRanges):
             if status is not ZX_ERR_NO_MEMORY:
                 raise AssertionViolation("only memory can run out in an overwrite", _FILE)
             return status, None
-        mapping.memory_priority = self.memory_priority
+        mapping.set_priority_locked(self.memory_priority)
         return ZX_OK, mapping
 
     def _new_mapping(self, base: Vaddr, size: ByteSize, request: MappingRequest) -> VmMapping | None:
@@ -361,3 +280,42 @@ class VmAddressRegion(VmarRanges):
         return aspace.vdso_code_mapping is None and aspace.system.vdso.is_exact_code_mapping(
             request.vmo_offset, size
         )
+
+    def reserve_space(self, name: str, base: Vaddr, size: ByteSize, arch_mmu_flags: int) -> Status:
+        """Register a range that the page tables map already, as boot does.
+
+        *Kernel:* `VmAddressRegion::ReserveSpace` (zircon/kernel/vm/vm_address_region.cc)
+        *Fails with:* INVALID_ARGS outside the VMAR; what the creation of an empty VMO, or of the mapping, answers; what
+        the page tables answer, with the mapping kept.
+        *Asserts:* a known cache policy; for a range that stays accessible, that one CPU is online.
+        """
+        if not self.is_in_range(base, size):
+            return ZX_ERR_INVALID_ARGS
+        aspace, mmu_flags = self.aspace, int(arch_mmu_flags)
+        status, vmo = aspace.system.create_vmo(0)
+        if vmo is None:
+            return status
+        vmo.name = name
+        if vmo.set_cache_policy(mmu_flags & MMU_CACHE_MASK) is not ZX_OK:
+            raise AssertionViolation("the cache policy of a reserved range is known", _FILE)
+        flags = VMAR_FLAG_SPECIFIC | VMAR_FLAG_DEBUG_DYNAMIC_KERNEL_MAPPING
+        permissions = mmu_flags & ~MMU_CACHE_MASK
+        status, _ = self.create_vm_mapping(base - self.base, size, 0, flags, vmo, 0, permissions, name)
+        vmo.release()
+        if status is not ZX_OK:
+            return status
+        pages = round_up_page(size) >> PAGE_SHIFT
+        if not permissions & MMU_PERM_RWX_MASK:
+            return aspace.arch.unmap(base, pages, ArchUnmapOptions.NONE)
+        if aspace.system.online_cpus != 1:
+            raise AssertionViolation("ranges are reserved before other CPUs are online", _FILE)
+        return aspace.arch.protect(base, pages, mmu_flags, ArchUnmapOptions.ENLARGE)
+
+
+def _count(system: System, flags: int, what: str) -> None:
+    """Count a request to create a child, or that it succeeded."""
+    system.counters[f"vm.region.map.all.{what}"] += 1
+    if flags & (VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE):
+        system.counters[f"vm.region.map.specific.{what}"] += 1
+    elif flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT:
+        system.counters[f"vm.region.map.upper_bound.{what}"] += 1

@@ -9,7 +9,7 @@ Does not model `RangeOp`.
 from __future__ import annotations
 
 from vmaspace.model.constants import PAGE_MASK, ByteSize, Vaddr, is_page_aligned, round_up_page
-from vmaspace.model.flags import MMU_CACHE_MASK, MMU_PERM_WRITE
+from vmaspace.model.flags import MMU_CACHE_MASK
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState
 from vmaspace.model.status import (
@@ -66,7 +66,8 @@ class VmarRanges(VmarTree):
         for a gap, ACCESS_DENIED for permissions that the mapping may not have and for the vDSO code,
         INVALID_ARGS in a sub-VMAR with `op_children` off, ACCESS_DENIED in a sub-VMAR for more than there was;
         NOT_FOUND for a gap at the end; NO_MEMORY, with lower mappings changed.
-        *Asserts:* write access is not added in a space that is neither a user's nor a guest's.
+        *Asserts:* in a space that is neither a user's nor a guest's: write access is not added, and what is accessible
+        is readable.
         *Leaves alone:* the tree: mappings are not split.
         """
         mmu_flags = int(mmu_flags)
@@ -161,7 +162,7 @@ class VmarRanges(VmarTree):
     def _apply_protect(self, mappings: list[VmMapping], base: Vaddr, end: Vaddr, mmu_flags: int) -> Status:
         """The apply pass, ascending."""
         pieces = [(mapping, max(base, mapping.base), min(end, mapping.end)) for mapping in mappings]
-        if mmu_flags & MMU_PERM_WRITE and not self.aspace.is_user_or_guest():
+        if not self.aspace.is_user_or_guest():
             # The kernel would stop at the first piece it may not change; nothing is changed before that.
             for mapping, piece_base, piece_end in pieces:
                 mapping.assert_protectable(piece_base, piece_end, mmu_flags)

@@ -4,7 +4,7 @@ Mirrors the parts of `VmAddressRegion` that walk the tree (`zircon/kernel/vm/vm_
 `VmAddressRegionOrMapping::Destroy` for VMARs. The operations on ranges are in `vmar_ranges.py`, creation is in
 `vmar.py`.
 
-Does not model memory priorities, which a destruction resets first: all are DEFAULT so far.
+Does not model that a visitor may let the lock go and come back to another tree.
 """
 
 from __future__ import annotations

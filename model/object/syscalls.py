@@ -38,6 +38,7 @@ from vmaspace.model.status import (
     ZX_OK,
     Status,
 )
+from vmaspace.model.vmar_range_op import RangeOpType
 
 _PERMISSIONS: Final = (
     (VmOption.PERM_READ, Right.READ, VmOption.CAN_MAP_READ),
@@ -248,6 +249,24 @@ def zx_vmar_protect(handle: Handle, options: int, addr: Vaddr, size: ByteSize) -
         return ZX_ERR_INVALID_ARGS
     mmu_flags = split.mmu_flags | dispatcher.base_mmu_flags
     return dispatcher.vmar.protect(addr, size, mmu_flags, bool(handle.rights & Right.OP_CHILDREN))
+
+
+def zx_vmar_op_range(
+    handle: Handle, op: int, addr: Vaddr, size: ByteSize, buffer: object = None, buffer_size: ByteSize = 0
+) -> Status:
+    """Do something to the VMOs behind `[addr, addr + size)`.
+
+    *Kernel:* `sys_vmar_op_range` (zircon/kernel/lib/syscalls/vmar.cc)
+    *Fails with:* BAD_HANDLE, WRONG_TYPE; INVALID_ARGS for an unknown operation; then as `VmAddressRegion.range_op`,
+    where sub-VMARs are reached only if the handle has the OP_CHILDREN right.
+    """
+    status, dispatcher = lookup(handle, VmAddressRegionDispatcher)
+    if dispatcher is None:
+        return status
+    if op not in RangeOpType.__members__.values():
+        return ZX_ERR_INVALID_ARGS
+    op_children = bool(handle.rights & Right.OP_CHILDREN)
+    return dispatcher.vmar.range_op(op, addr, size, op_children, buffer, buffer_size)
 
 
 def _resolve_execute_only(options: int) -> int:

@@ -35,9 +35,10 @@ def test_the_code_is_recorded_and_found(world, image) -> None:
     assert status is Status.ZX_OK and world.aspace.vdso_code_mapping is code
     assert world.aspace.vdso_code_address() == code.base
     assert world.aspace.vdso_base_address() == code.base - vdso.code_start
-    assert world.aspace.intersects_vdso_code_locked(code.end - 1, 1)
-    assert not world.aspace.intersects_vdso_code_locked(code.end, P)
-    assert not world.aspace.intersects_vdso_code_locked(code.base - P, P)
+    with world.aspace.lock():
+        assert world.aspace.intersects_vdso_code_locked(code.end - 1, 1)
+        assert not world.aspace.intersects_vdso_code_locked(code.end, P)
+        assert not world.aspace.intersects_vdso_code_locked(code.base - P, P)
 
 
 def test_only_one_and_only_exactly(world, image) -> None:

@@ -98,7 +98,7 @@ def arch_init(
 def arch_set_alloc(env: Environment, aspace: Bound, fail: bool) -> Answer:
     """Let every allocation of a table fail from now on, or none."""
     _tables(aspace)
-    env.system.pmm.set_exhausted(fail)
+    env.system.pmm.is_exhausted = fail
     return Answer()
 
 

@@ -20,7 +20,7 @@ from vmaspace.checker.engines.conformance.vocabulary import (
 from vmaspace.model.arch.aspace import NonTerminalAction, TerminalAction
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import AspaceType, ShareOpt
-from vmaspace.model.status import ZX_OK
+from vmaspace.model.status import ZX_ERR_UNAVAILABLE, ZX_OK
 
 _TYPES = {type_.name.lower(): type_ for type_ in AspaceType}
 _SHARES = {share.name.lower(): share for share in ShareOpt}
@@ -126,6 +126,8 @@ def aspace_page_fault(
 ) -> Answer:
     """The fault routine of one mapping, which does not wait."""
     target = env.mapping(mapping)
+    if target.vmo is None:
+        return Answer(ZX_ERR_UNAVAILABLE.name, {"pages_mapped": 0})
     status, pages = target.page_fault(addr, env.fault_flags(flags), additional_pages, target.vmo)
     return Answer(status.name, {"pages_mapped": pages})
 
@@ -139,7 +141,7 @@ def aspace_harvest(env: Environment, non_terminal: str, terminal: str) -> Answer
         raise BadStep(f"unknown action {non_terminal!r}", nearest(non_terminal, list(non_terminals)))
     if terminal not in terminals:
         raise BadStep(f"unknown action {terminal!r}", nearest(terminal, list(terminals)))
-    env.system.harvest_all_user_accessed_bits(non_terminals[non_terminal], terminals[terminal])
+    VmAspace.harvest_all_user_accessed_bits(env.system, non_terminals[non_terminal], terminals[terminal])
     return Answer()
 
 

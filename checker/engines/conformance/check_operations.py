@@ -143,7 +143,7 @@ def _compare_bytes(wanted: int, rel: str, got: int) -> Answer:
 @operation("expect.attributed_bytes", "", of=OBJECT, bytes=INTEGER)
 def expect_attributed_bytes(env: Environment, of: Bound, bytes: int) -> Answer:
     """How many bytes a VMO, mapping or VMAR is charged with."""
-    return _compare_bytes(bytes, "eq", _attributed(env, of).total_bytes)
+    return _compare_bytes(bytes, "eq", _attributed(env, of).total)
 
 
 @operation("expect.populated_bytes", "", of=OBJECT, bytes=INTEGER, rel=MAYBE_WORD, kind=MAYBE_WORD)
@@ -154,7 +154,7 @@ def expect_populated_bytes(
     if kind not in (None, "private"):
         raise BadStep(f"kind is private, not {kind!r}")
     counts = _attributed(env, of)
-    return _compare_bytes(bytes, rel, counts.total_bytes if kind is None else counts.total_private_bytes)
+    return _compare_bytes(bytes, rel, counts.total if kind is None else counts.total_private)
 
 
 @operation("attribution.snapshot", of=OBJECT)
@@ -176,5 +176,5 @@ def expect_high_priority(env: Environment, of: Bound, high: bool) -> Answer:
     if isinstance(of.value, VmAspace):
         got = of.value.is_high_memory_priority()
     else:
-        got = env.vmo(of).is_high_priority()
+        got = env.vmo(of).is_high_priority
     return Answer(mismatch=None if got is high else (str(high).lower(), str(got).lower()))

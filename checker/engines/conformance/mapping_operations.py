@@ -51,14 +51,16 @@ def mapping_unmap(
         return Answer(target.destroy().name)
     if target.aspace.vdso_code_mapping is target:
         return Answer(ZX_ERR_ACCESS_DENIED.name)
-    return Answer(target.unmap_part(addr, rounded).name)
+    with target.aspace.region_lock(), target.aspace.lock():
+        return Answer(target.unmap_part(addr, rounded).name)
 
 
 def _mapping_at(env: Environment, addr: int) -> VmMapping | None:
     """The mapping that holds an address, in the youngest address space that has one there."""
     for aspace in reversed(env.system.aspaces):
         if aspace.root is not None and aspace.root.is_alive():
-            found = aspace.root.find_mapping_locked(addr)
+            with aspace.lock():
+                found = aspace.root.find_mapping_locked(addr)
             if found is not None:
                 return found
     return None

@@ -21,6 +21,7 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     MAYBE_WORD,
     OBJECT,
     Answer,
+    Argument,
     operation,
 )
 from vmaspace.model import cpu
@@ -99,8 +100,8 @@ def _access(status: Status, observed: dict[str, object]) -> Answer:
     return Answer(status.name, {**observed, "fault": fault})
 
 
-_WHERE = {"process": MAYBE_OBJECT, "aspace": MAYBE_OBJECT}
-_HOW = {"mode": MAYBE_WORD, "tag": MAYBE_INTEGER}
+_WHERE: Final[dict[str, Argument]] = {"process": MAYBE_OBJECT, "aspace": MAYBE_OBJECT}
+_HOW: Final[dict[str, Argument]] = {"mode": MAYBE_WORD, "tag": MAYBE_INTEGER}
 
 
 @operation(

@@ -295,7 +295,8 @@ def vmar_find_region(
         root = env.vmar(vmar) if vmar is not None else None
         found = None if root is None else root.find_region(addr)
         if recurse and root is not None and root.is_alive():
-            found = root.find_mapping_locked(addr)
+            with root.aspace.lock():
+                found = root.find_mapping_locked(addr)
     if found is None:
         return Answer(observed={"found": False, "kind": None, "base": None, "size": None})
     kind = "mapping" if found.is_mapping else "vmar"

@@ -25,7 +25,7 @@ from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE
 from vmaspace.model.flags import MmuFlag, Right
 from vmaspace.model.object.dispatcher import Handle, VmObjectDispatcher, lookup, vmo_handle
 from vmaspace.model.status import ZX_OK, Status
-from vmaspace.model.vmo import CloneType, VmObject, VmoKind
+from vmaspace.model.vmo import CloneType, RangeChangeOp, VmObject, VmoKind
 
 _CACHE_POLICIES = {"CACHED", "UNCACHED", "UNCACHED_DEVICE", "WRITE_COMBINING"}
 _CLONES = {kind.name.lower(): kind for kind in CloneType}
@@ -90,9 +90,12 @@ def vmo_create_pager(
     resizable: bool = False,
     ignore_requests: bool = False,
 ) -> Answer:
-    """Create a VMO whose pages come from a pager; the first `committed` are supplied at once."""
+    """Create a VMO whose pages come from a pager; the first `committed` are supplied at once.
+
+    Nobody answers requests unless a case does, so there is nothing to ignore.
+    """
     status, vmo = env.system.create_pager_vmo(
-        pages << PAGE_SHIFT, is_resizable=resizable, trap_dirty=trap_dirty, ignores_requests=ignore_requests
+        pages << PAGE_SHIFT, is_resizable=resizable, trap_dirty=trap_dirty
     )
     if vmo is not None and committed:
         status = vmo.supply_pages(0, committed << PAGE_SHIFT)
@@ -202,7 +205,7 @@ def vmo_decommit(env: Environment, vmo: Bound, offset: int, size: int) -> Answer
 @operation("vmo.range_unmap", "", vmo=OBJECT, offset=INTEGER, size=INTEGER)
 def vmo_range_unmap(env: Environment, vmo: Bound, offset: int, size: int) -> Answer:
     """Tell the mappings of the VMO and of its children that the pages of a range went."""
-    env.vmo(vmo).unmap_range_from_mappings(offset, size)
+    env.vmo(vmo).range_change_update(offset, size, RangeChangeOp.UNMAP)
     return Answer()
 
 
@@ -302,7 +305,9 @@ def expect_queue_changed(env: Environment, vmo: Bound, page: int, since: Bound, 
 
 
 def _queue(env: Environment, vmo: Bound, page: int) -> int:
-    found = env.vmo(vmo).existing_page(page * PAGE_SIZE, False)
+    target = env.vmo(vmo)
+    with target.lock:
+        found = target.existing_page(page * PAGE_SIZE, False)
     if found is None:
         raise BadStep(f"page {page} of the VMO is not there", "only a committed page stands in a queue")
     return found[0].queue
