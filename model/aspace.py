@@ -17,6 +17,7 @@ from vmaspace.model.flags import VMAR_FLAG_CAN_MAP_SPECIFIC, AspaceType, ShareOp
 from vmaspace.model.prng import Prng
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, Status
+from vmaspace.model.usage import MemoryUsage, memory_usage
 
 if TYPE_CHECKING:
     from vmaspace.model.system import System
@@ -209,6 +210,15 @@ class VmAspace(AspaceAllocators):
             not aspace.destroyed and self.arch in (aspace.arch.shared, aspace.arch.restricted)
             for aspace in self.system.aspaces
         )
+
+    def get_memory_usage(self) -> tuple[Status, MemoryUsage | None]:
+        """What the mappings here use; see `memory_usage`.
+
+        *Kernel:* `VmAspace::GetMemoryUsage` (zircon/kernel/object/diagnostics.cc)
+        *Fails with:* INTERNAL and None without a root VMAR; INTERNAL and zeros when it is not ALIVE.
+        *Leaves alone:* everything. The VMOs are asked without `lock`.
+        """
+        return memory_usage(self)
 
     # Lookup.
 

@@ -64,26 +64,38 @@ def access(aspace: VmAspace, va: Vaddr, kind: AccessKind, *, is_user: bool = Tru
     return _page_for(aspace, va, kind, is_user)[0]
 
 
-def read(aspace: VmAspace, va: Vaddr, size: ByteSize, *, is_user: bool = True) -> tuple[Status, bytes]:
-    """Read `size` bytes, which may cross pages; what was read before a failure comes with it. Fails as `access` does."""
+def read(
+    aspace: VmAspace, va: Vaddr, size: ByteSize, *, is_user: bool = True, is_copy: bool = False
+) -> tuple[Status, bytes]:
+    """Read `size` bytes, which may cross pages; what was read before a failure comes with it. Fails as `access` does.
+
+    With `is_copy` it is the loop of a VMO that copies: a fault is resolved for all that is left to copy.
+    """
     data = b""
     while len(data) < size:
         at = va + len(data)
         count = min(size - len(data), PAGE_SIZE - (at & PAGE_MASK))
-        status, page = _page_for(aspace, at, AccessKind.READ, is_user)
+        left = size - len(data) if is_copy else 0
+        status, page = _page_for(aspace, at, AccessKind.READ, is_user, left)
         if page is None:
             return status, data
         data += page.read(at & PAGE_MASK, count)
     return ZX_OK, data
 
 
-def write(aspace: VmAspace, va: Vaddr, data: bytes, *, is_user: bool = True) -> Status:
-    """Write bytes, which may cross pages; what was written before a failure stays. Fails as `access` does."""
+def write(
+    aspace: VmAspace, va: Vaddr, data: bytes, *, is_user: bool = True, is_copy: bool = False
+) -> Status:
+    """Write bytes, which may cross pages; what was written before a failure stays. Fails as `access` does.
+
+    `is_copy` is as in `read`.
+    """
     done = 0
     while done < len(data):
         at = va + done
         count = min(len(data) - done, PAGE_SIZE - (at & PAGE_MASK))
-        status, page = _page_for(aspace, at, AccessKind.WRITE, is_user)
+        left = len(data) - done if is_copy else 0
+        status, page = _page_for(aspace, at, AccessKind.WRITE, is_user, left)
         if page is None:
             return status
         page.write(at & PAGE_MASK, data[done : done + count])
@@ -92,9 +104,9 @@ def write(aspace: VmAspace, va: Vaddr, data: bytes, *, is_user: bool = True) -> 
 
 
 def _page_for(
-    aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool
+    aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool, left: ByteSize = 0
 ) -> tuple[Status, VmPage | None]:
-    """The physical page that an access to `va` reaches."""
+    """The physical page that an access to `va` reaches; `left` bytes of a copy begin there."""
     machine = aspace.system.arch
     if aspace.is_user():
         if va > MAX_U64 or not machine.is_user_accessible(va):
@@ -109,7 +121,10 @@ def _page_for(
         fault_flags = _FAULT_FLAGS[kind] | VMM_PF_FLAG_HW_FAULT | (VMM_PF_FLAG_USER if is_user else 0)
         if status is not ZX_OK:
             fault_flags |= VMM_PF_FLAG_NOT_PRESENT
-        status = aspace.page_fault(va, fault_flags)
+        if left:
+            status = aspace.soft_fault_in_range(va, fault_flags, left)
+        else:
+            status = aspace.page_fault(va, fault_flags)
         if status is not ZX_OK:
             return status, None
         status, paddr, flags = arch.query(va)

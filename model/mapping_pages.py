@@ -146,7 +146,7 @@ class MappedPages(ProtectedRange):
                 if page is None:
                     return status
             else:
-                found = vmo.existing_page(vmo_offset, will_write)
+                found = vmo.existing_page(vmo_offset, False)
                 if found is None:
                     continue
                 page, is_writable = found

@@ -106,13 +106,10 @@ class VmAddressRegionOrMapping:
         """
         aspace = self.aspace
         with aspace.region_lock(), aspace.lock():
-            return self.destroy_if_alive_locked()
+            if self.state is not LifeCycleState.ALIVE:
+                return ZX_ERR_BAD_STATE
+            return self._destroy_locked()
 
-    def destroy_if_alive_locked(self) -> Status:
-        """As `destroy`, for a caller that holds both locks."""
-        if self.state is not LifeCycleState.ALIVE:
-            return ZX_ERR_BAD_STATE
-        return self._destroy_locked()
 
     def _destroy_locked(self) -> Status:
         raise NotImplementedError

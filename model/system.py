@@ -20,7 +20,6 @@ from vmaspace.model.arch import Arch, arch_for_name
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import ByteSize, Paddr, Vaddr
-from vmaspace.model.counters import new_counters
 from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
 from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
@@ -46,6 +45,7 @@ from vmaspace.model.vmo import (
 SWITCHES: dict[str, str] = {
     "documented_destroy_order": "destroying a constituent before its unified space is a violation at once",
     "documented_roles": "arm64 too asserts that the restricted part was created restricted",
+    "documented_root_slots": "a root slot that the restricted part ends inside is one of its slots, on x86-64 too",
     "documented_overwrite_vdso": "overwriting with vDSO code is checked and recorded like mapping it",
     "documented_upper_limit_offset": "a mapping placed under an upper limit keeps its VMO offset",
     "documented_unmap_not_found": "unmapping a range that meets no child is NOT_FOUND",
@@ -91,7 +91,6 @@ class System:
         self.aslr_entropy_bits = aslr_entropy_bits
         self.aslr_compact_entropy_bits = aslr_compact_entropy_bits
         self.heap = Heap()
-        self.counters = new_counters()
         self.page_queues = self.page_queues_class()
         self.pmm = self.physical_memory_class(self.page_queues)
         self.held_locks = HeldLocks()

@@ -37,6 +37,21 @@ class MemoryUsage:
             self.scaled_shared_bytes + other.scaled_shared_bytes,
         )
 
+    def shared_by(self, processes: int) -> MemoryUsage:
+        """What each of so many processes uses that have this in common: nothing of it is private to one.
+
+        *Kernel:* `ProcessDispatcher::GetStats` (zircon/kernel/object/process_dispatcher.cc)
+        *Fails with:* nothing.
+        """
+        if processes == 1:
+            return self
+        return MemoryUsage(
+            self.mapped_bytes,
+            0,
+            self.private_bytes + self.shared_bytes,
+            self.scaled_shared_bytes / processes + Fraction(self.private_bytes, processes),
+        )
+
 
 def usage_of_mapping(mapping: VmMapping) -> MemoryUsage:
     """What one mapping adds; nothing but its length when its VMO is gone."""

@@ -33,4 +33,5 @@ ARM64 = Arch(
     map_marks_tables=True,
     switch_counts_as_access=False,
     unmap_harvest=UnmapHarvest.ACCESSED,
+    forgets_last_partial_slot=False,
 )

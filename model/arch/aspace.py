@@ -209,14 +209,18 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation("the restricted part was created restricted", file)
         if not (shared.has_root and restricted.has_root):
             raise AssertionViolation("both parts have a root table", file)
-        _, restricted_last = self.arch.root_slots(restricted.base, restricted.size)
-        shared_first, _ = self.arch.root_slots(shared.base, shared.size)
-        if restricted_last >= shared_first:
+        if self._end_slot(restricted) > self.arch.root_slots(shared.base, shared.size)[0]:
             raise AssertionViolation("the restricted root slots lie below the shared ones", file)
         if restricted.references or restricted.unified is not None:
             raise AssertionViolation("the restricted part is in no unified space", file)
         if not restricted.has_empty_user_entries():
             raise AssertionViolation("the root entries of the restricted part are empty", file)
+
+    def _end_slot(self, tables: ArchVmAspace) -> int:
+        """One past the last root slot that is taken to be in the range of some tables."""
+        if self.arch.forgets_last_partial_slot and not self.system.has_switch("documented_root_slots"):
+            return (tables.base + tables.size) >> self.arch.root_slot_shift
+        return self.arch.root_slots(tables.base, tables.size)[1] + 1
 
     def _must_be_created_restricted(self) -> bool:
         # arm64 as implemented only looks whether it is unified; the documentation asks for the role.

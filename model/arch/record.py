@@ -41,6 +41,7 @@ class Arch:
     map_marks_tables: bool  # Map sets it
     switch_counts_as_access: bool  # ContextSwitch makes AccessedSinceLastCheck true
     unmap_harvest: UnmapHarvest
+    forgets_last_partial_slot: bool  # as implemented, a range that ends inside a root slot leaves that slot out
     user_aspace_base: Vaddr = 0x200000
 
     @property

@@ -33,4 +33,5 @@ RISCV64 = Arch(
     map_marks_tables=False,
     switch_counts_as_access=True,
     unmap_harvest=UnmapHarvest.NOTHING,
+    forgets_last_partial_slot=False,
 )

@@ -2,8 +2,6 @@
 
 Mirrors `zircon/kernel/arch/x86/mmu.cc`, `zircon/kernel/arch/x86/page_tables/` and
 `zircon/kernel/arch/x86/include/arch/kernel_aspace.h`.
-
-Does not model that an address space which ends inside a root slot leaves that slot out of its slot range.
 """
 
 from vmaspace.model.arch.record import Arch
@@ -36,4 +34,5 @@ X86_64 = Arch(
     map_marks_tables=False,
     switch_counts_as_access=True,
     unmap_harvest=UnmapHarvest.EVERYTHING,
+    forgets_last_partial_slot=True,
 )

@@ -2,7 +2,7 @@
 
 Mirrors `zircon/kernel/object/diagnostics.cc`, behind ZX_INFO_PROCESS_MAPS and ZX_INFO_VMAR_MAPS.
 
-Does not model byte counts.
+Does not model the copy to the caller: a listing is whole, and a caller with less room takes the head of it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import ByteOffset, ByteSize, Vaddr
@@ -17,6 +18,7 @@ from vmaspace.model.flags import MMU_PERM_RWX_MASK, MmuFlag
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_OK, Status
+from vmaspace.model.vmo.attribution import NOTHING_ATTRIBUTED, AttributionCounts
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
@@ -43,6 +45,27 @@ class MapEntry:
     mmu_flags: MmuFlag = MmuFlag.CACHED  # READ, WRITE and EXECUTE only
     vmo_koid: int = 0
     vmo_offset: ByteOffset = 0
+    memory: AttributionCounts = NOTHING_ATTRIBUTED  # behind the range, as its VMO says
+
+    @property
+    def committed_bytes(self) -> ByteSize:
+        """Bytes with a page; compressed ones have none."""
+        return self.memory.uncompressed
+
+    @property
+    def populated_bytes(self) -> ByteSize:
+        """Bytes with contents, compressed or not."""
+        return self.memory.total
+
+    @property
+    def populated_private_bytes(self) -> ByteSize:
+        """Of those, the bytes that no other VMO sees."""
+        return self.memory.total_private
+
+    @property
+    def populated_scaled_bytes(self) -> Fraction:
+        """Of those, what the VMO is charged with."""
+        return self.memory.total_scaled
 
 
 def _entries(region: VmAddressRegionOrMapping, depth: int) -> Iterator[MapEntry]:
@@ -51,16 +74,20 @@ def _entries(region: VmAddressRegionOrMapping, depth: int) -> Iterator[MapEntry]
         yield MapEntry(MapKind.VMAR, getattr(region, "name", ""), region.base, region.size, depth)
         return
     vmo = region.vmo
+    if vmo is None:
+        return
     for start, end, mmu_flags in region.protection_ranges():
+        offset, size = region.object_offset + (start - region.base), end - start
         yield MapEntry(
             MapKind.MAPPING,
-            "" if vmo is None else vmo.name,
+            vmo.name,
             start,
-            end - start,
+            size,
             depth,
             MmuFlag(mmu_flags & MMU_PERM_RWX_MASK),
-            0 if vmo is None else vmo.koid,
-            region.object_offset + (start - region.base),
+            vmo.koid,
+            offset,
+            vmo.attributed_memory_in_range(offset, size),
         )
 
 

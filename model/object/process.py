@@ -8,9 +8,11 @@ Does not model threads: a process that never started dies when its last handle i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from vmaspace.model.constants import Vaddr
+from vmaspace.model.constants import ByteSize, Vaddr
 from vmaspace.model.flags import AspaceType, Right, ShareOpt
 from vmaspace.model.object.dispatcher import BASIC_RIGHTS, Dispatcher, Handle, lookup, vmar_handle
 from vmaspace.model.object.maps import MapEntry, aspace_maps
@@ -22,6 +24,7 @@ from vmaspace.model.status import (
     AssertionViolation,
     Status,
 )
+from vmaspace.model.vmo.attribution import NOTHING_ATTRIBUTED, AttributionCounts
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
@@ -42,6 +45,17 @@ DEFAULT_PROCESS_RIGHTS: Final = (
     | Right.MANAGE_PROCESS
     | Right.MANAGE_THREAD
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStats:
+    """What a process uses: `zx_info_task_stats_t`, with the fraction that the structure rounds off."""
+
+    mapped_bytes: ByteSize
+    private_bytes: ByteSize
+    shared_bytes: ByteSize
+    scaled_shared_bytes: ByteSize
+    fractional_scaled_shared_bytes: Fraction  # below 1
 
 
 class ShareableProcessState:
@@ -138,6 +152,47 @@ class ProcessDispatcher(Dispatcher):
                     return status, []
                 entries += part
         return ZX_OK, entries
+
+    def get_stats(self) -> tuple[Status, TaskStats | None]:
+        """What the process uses: its part of the shareable address space, and all of its restricted one.
+
+        As implemented, the fraction that goes with the scaled bytes is that of the shareable address space alone.
+
+        *Kernel:* `ProcessDispatcher::GetStats` (zircon/kernel/object/process_dispatcher.cc)
+        *Fails with:* BAD_STATE when the process is dead, or nobody shares the state; what `get_memory_usage` answers.
+        """
+        if self.is_dead or self.state.share_count < 1:
+            return ZX_ERR_BAD_STATE, None
+        status, shareable = self.state.aspace.get_memory_usage()
+        if status is not ZX_OK or shareable is None:
+            return status, None
+        usage = shareable.shared_by(self.state.share_count)
+        if self.restricted_aspace is not None:
+            status, restricted = self.restricted_aspace.get_memory_usage()
+            if status is not ZX_OK or restricted is None:
+                return status, None
+            usage += restricted
+        return ZX_OK, TaskStats(
+            usage.mapped_bytes,
+            usage.private_bytes,
+            usage.shared_bytes,
+            int(usage.scaled_shared_bytes),
+            shareable.scaled_shared_bytes % 1,
+        )
+
+    def get_attributed_memory(self) -> AttributionCounts:
+        """What the pages behind all mappings of the process cost; nothing once it is dead.
+
+        *Kernel:* `ProcessDispatcher::GetAttributedMemory` (zircon/kernel/object/process_dispatcher.cc)
+        *Fails with:* nothing.
+        """
+        counts = NOTHING_ATTRIBUTED
+        if not self.is_dead:
+            for aspace in (self.state.aspace, self.restricted_aspace):
+                root = None if aspace is None else aspace.root_vmar()
+                if root is not None:
+                    counts += root.get_attributed_memory()
+        return counts
 
     def kill(self) -> None:
         """The process dies: its address spaces are destroyed, the unified one first.

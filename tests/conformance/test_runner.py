@@ -45,11 +45,11 @@ def test_a_case_that_fails(write, expect: dict, expected: str, got: str) -> None
 @pytest.mark.parametrize(
     ("steps", "what"),
     [
-        ([("guest.unmap_range", {}, {})], "the operation guest.unmap_range"),
+        ([("asid.create", {}, {})], "the operation asid.create"),
         ([("vmar.map", {**MAP, "colour": 1}, {})], "the argument 'colour' of vmar.map"),
         ([("vmar.map", MAP, {"status": "ZX_OK", "colour": 1})], "the expectation 'colour' of vmar.map"),
         ([("vmar.map", {**MAP, "api": "driver"}, {})], "the interface 'driver'"),
-        ([("vmo.create", {"size": 1, "options": ["UNBOUNDED"]}, {})], "the VMO option UNBOUNDED"),
+        ([("vmo.create", {"size": 1, "options": ["SHINY"]}, {})], "the VMO option SHINY"),
         ([("process.create", {"options": ["X"]}, {})], "the process option X"),
         ([("expect.eq", {"a": "@HIGH", "b": 0}, {})], "the constant HIGH"),
         ([("user_range.check", {"fn": "f", "vaddr": 0, "len": 0}, {})], "the predicate f"),

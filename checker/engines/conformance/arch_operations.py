@@ -24,6 +24,7 @@ from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import ZX_ERR_NO_MEMORY
 
+_LONGEST_RUN: Final = 1 << 16  # pages
 _KINDS: Final = {
     "user": ArchAspaceFlag.NONE,
     "kernel": ArchAspaceFlag.KERNEL,
@@ -120,6 +121,8 @@ def arch_map_contiguous(
     env: Environment, aspace: Bound, vaddr: int, paddr: int, count: int, mmu: list[str]
 ) -> Answer:
     """Map a run of pages."""
+    if count > _LONGEST_RUN:
+        raise Unsupported("a run of pages that only large pages can hold")
     return Answer(_tables(aspace).map_contiguous(vaddr, paddr, count, env.mmu_flags(mmu)).name)
 
 

@@ -9,8 +9,17 @@ from vmaspace.checker.engines.conformance.environment import STATUS_NAMES, Envir
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import Answer, Operation
 
-# Checks of an operation's own that are given a number; the others are given true or false.
-_NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "gt", "each_ge", "each_le"})
+# What a check of an operation's own is given; those that are not named here are given true or false.
+_NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "gt"})
+_OTHER_CHECKS: Final[dict[str, tuple[type, str]]] = {
+    "not_region": (dict, "an object"),
+    "mmu": (list, "a list of permissions"),
+    "mmu_has": (list, "a list of permissions"),
+    "mmu_lacks": (list, "a list of permissions"),
+    "fault": (str, "a string"),
+    "same_paddr_as": (str, "a name"),
+    "if_ok_data_not": (str, "a string"),
+}
 # What is known about a machine that a case may make a status depend on.
 _MACHINE: Final = {"XOM_SUPPORTED": "false"}
 
@@ -79,11 +88,10 @@ def _compare_value(environment: Environment, name: str, expected: Any, answer: A
     if callable(observed):
         if name in _NUMERIC_CHECKS:
             expected = evaluate(environment, name, expected)
-        elif name == "not_region":
-            if not isinstance(expected, dict):
-                raise BadStep("not_region is an object")
-        elif not isinstance(expected, bool):
-            raise BadStep(f"{name!r} is true or false, not {expected!r}")
+        else:
+            kind, words = _OTHER_CHECKS.get(name, (bool, "true or false"))
+            if not isinstance(expected, kind):
+                raise BadStep(f"{name!r} is {words}, not {expected!r}")
         got = observed(expected)
         if got is not None:
             raise Mismatch(f"another {name}", _show(expected), got)

@@ -31,7 +31,7 @@ from vmaspace.model.flags import Right
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.object.dispatcher import lookup
 from vmaspace.model.object.process import ProcessDispatcher
-from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_ERR_NOT_FOUND, ZX_OK, Status
+from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_ERR_NOT_FOUND, ZX_ERR_OUT_OF_RANGE, ZX_OK, Status
 
 _MODES: Final = ("normal", "restricted")
 
@@ -241,6 +241,12 @@ def mem_cache_flush(
 # Copies between a VMO and user memory.
 
 
+def _user_memory(env: Environment, process: Bound | None, aspace: Bound | None, addr: int) -> VmAspace:
+    """The address space that a user buffer lies in."""
+    aspace_at, _, _ = next(_Memory.of(env, process, aspace).pieces(addr, 1))
+    return aspace_at
+
+
 @operation("vmo.read_to_user", "status actual", vmo=OBJECT, offset=INTEGER, len=INTEGER, addr=INTEGER, **_WHERE)
 def vmo_read_to_user(
     env: Environment,
@@ -255,8 +261,9 @@ def vmo_read_to_user(
     status, data = env.vmo(vmo).read(offset, len)
     if status is not ZX_OK:
         return Answer(status.name)
-    status, actual = _Memory.of(env, process, aspace).write(addr, data)
-    return Answer(status.name, {"actual": actual})
+    target = _user_memory(env, process, aspace, addr)
+    status = cpu.write(target, addr, data, is_user=False, is_copy=True)
+    return Answer(status.name, {"actual": len if status is ZX_OK else 0})
 
 
 @operation("vmo.write_from_user", "status actual", vmo=OBJECT, offset=INTEGER, len=INTEGER, addr=INTEGER, **_WHERE)
@@ -270,9 +277,12 @@ def vmo_write_from_user(
     aspace: Bound | None = None,
 ) -> Answer:
     """Copy from a buffer of the user into a VMO."""
-    status, data = _Memory.of(env, process, aspace).read(addr, len)
+    target, object_ = _user_memory(env, process, aspace, addr), env.vmo(vmo)
+    if offset + len > object_.size:
+        return Answer(ZX_ERR_OUT_OF_RANGE.name, {"actual": 0})
+    status, data = cpu.read(target, addr, len, is_user=False, is_copy=True)
     if status is ZX_OK:
-        status = env.vmo(vmo).write(offset, data)
+        status = object_.write(offset, data)
     return Answer(status.name, {"actual": 0 if status is not ZX_OK else len})
 
 
@@ -303,6 +313,18 @@ def _debugged(env: Environment, process: Bound, right: Right) -> tuple[Status, P
     return status, dispatcher
 
 
+def _there(mapping: VmMapping, offset: int, size: int) -> int:
+    """How many of `size` bytes the VMO has from `offset` on."""
+    return 0 if mapping.vmo is None else min(size, max(mapping.vmo.size - offset, 0))
+
+
+def _read_what_is_there(mapping: VmMapping, offset: int, size: int) -> tuple[Status, bytes]:
+    there = _there(mapping, offset, size)
+    if mapping.vmo is None or not there:
+        return ZX_ERR_OUT_OF_RANGE, b""
+    return mapping.vmo.read(offset, there)
+
+
 @operation(
     "process.read_memory",
     "status actual value data data_hex all_bytes if_ok_data_not",
@@ -318,10 +340,10 @@ def process_read_memory(env: Environment, process: Bound, addr: int, len: int) -
     data = b""
     status = ZX_ERR_NOT_FOUND
     for mapping, offset, size in _debugger_pieces(dispatcher, addr, len):
-        status, part = (ZX_ERR_NOT_FOUND, b"") if mapping.vmo is None else mapping.vmo.read(offset, size)
-        if status is not ZX_OK:
-            break
+        status, part = _read_what_is_there(mapping, offset, size)
         data += part
+        if status is not ZX_OK or part.__len__() < size:
+            break
     if data:
         status = ZX_OK
 
@@ -362,8 +384,13 @@ def process_write_memory(
         status, forced = mapping.force_writable()
         if forced is not None and forced.vmo is not None:
             offset = forced.object_offset + (addr + written - forced.base)
-            status = forced.vmo.write(offset, bytes_[written : written + size])
+            there = _there(forced, offset, size)
+            status = ZX_ERR_OUT_OF_RANGE
+            if there:
+                status = forced.vmo.write(offset, bytes_[written : written + there])
         if status is not ZX_OK:
             break
-        written += size
+        written += there
+        if there < size:
+            break
     return Answer((ZX_OK if written else status).name, {"actual": written})

@@ -87,7 +87,7 @@ OPERATIONS: dict[str, Operation] = {}
 Runner: TypeAlias = Callable[..., Answer]
 
 
-def operation(name: str, expects: str = "status", **arguments: Argument) -> Callable[[Runner], Runner]:
+def operation(name: str, expects: str = "status", /, **arguments: Argument) -> Callable[[Runner], Runner]:
     """Register a function as the operation `name`.
 
     It is called with the environment and one keyword argument for each argument given. `expects` lists what can

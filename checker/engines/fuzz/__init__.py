@@ -5,7 +5,7 @@ May import: `checker.logic`, `checker.report`, implementations through `checker.
 May not import: cli, model.
 Start reading at: `judge` (one step against the contract), then `machine` (the rules), then `run` (budgets, verdicts).
 To use it on a model of your own: `TestMine = state_machine(system_class=MySystem).TestCase` in a pytest file.
-Tests: `tests/engines/fuzz/`; its planted faults are in `faults.py` there.
+Tests: `tests/engines/fuzz/`; its planted faults are `checker.adapters.mutants`.
 """
 
 from vmaspace.checker.engines.fuzz.machine import state_machine

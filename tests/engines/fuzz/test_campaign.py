@@ -6,6 +6,7 @@ import pytest
 
 from vmaspace.checker.adapters.interface import Answer
 from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.adapters.mutants.mappings import SplitLosesTheOffsetOfTheRightPart
 from vmaspace.checker.engines.fuzz import FuzzResult, fuzz
 from vmaspace.checker.engines.fuzz import run as campaign
 from vmaspace.checker.engines.standard import standard_contract
@@ -65,9 +66,9 @@ def test_a_seed_says_what_happens(contract: Contract) -> None:
     assert first.statistics["outcomes"] != other.statistics["outcomes"]
 
 
-def test_a_failing_campaign_is_the_same_each_time(contract: Contract, faults: Any) -> None:
+def test_a_failing_campaign_is_the_same_each_time(contract: Contract) -> None:
     def found() -> list[Any]:
-        system = faults.SplitLosesTheOffsetOfTheRightPart
+        system = SplitLosesTheOffsetOfTheRightPart
         result = fuzz(contract, lambda: ModelAdapter(contract, system), seed=1, steps=20_000)
         return [(v.id, v.trace) for v in result.verdicts if v.is_red]
 

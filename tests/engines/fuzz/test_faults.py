@@ -31,10 +31,3 @@ def test_a_planted_fault_is_found(fault: type[System], contract: Contract) -> No
         assert again.trace == trace
         healed = replay(trace, system_class=System)
         assert healed.is_green, healed.reason
-
-
-def test_no_fault_is_named_twice(fault: type[System], faults: object) -> None:
-    assert fault.__doc__
-    names = [f.__name__ for f in faults.FAULTS]  # type: ignore[attr-defined]
-    assert names.count(fault.__name__) == 1
-    assert len(names) >= 12

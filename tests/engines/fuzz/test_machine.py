@@ -4,11 +4,11 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from vmaspace.checker.adapters.mutants.aspaces import NameFillsItsBuffer
 from vmaspace.checker.engines.fuzz import state_machine
 from vmaspace.checker.engines.fuzz.failures import Disagreement
 from vmaspace.checker.logic.contract import Contract
@@ -57,10 +57,8 @@ def failure_of(case: Any) -> Disagreement:
     return caught.value
 
 
-def test_a_failing_model_fails_with_the_trace_told(
-    faults: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    case = state_machine(system_class=faults.NameFillsItsBuffer).TestCase
+def test_a_failing_model_fails_with_the_trace_told(capsys: pytest.CaptureFixture[str]) -> None:
+    case = state_machine(system_class=NameFillsItsBuffer).TestCase
     assert issubclass(case, unittest.TestCase)
     text = str(failure_of(case))
     assert "conforms fails at rename" in text
