@@ -20,6 +20,7 @@ from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, S
 from vmaspace.model.usage import MemoryUsage, memory_usage
 
 if TYPE_CHECKING:
+    from vmaspace.model.object.thread import Thread
     from vmaspace.model.system import System
 
 _FILE = "zircon/kernel/vm/vm_aspace.cc"
@@ -119,6 +120,15 @@ class VmAspace(AspaceAllocators):
         if aspace._init(ShareOpt.NONE) is not ZX_OK:
             raise AssertionViolation("the kernel address space can be made", _FILE)
         return aspace
+
+    @staticmethod
+    def kernel_aspace(system: System) -> VmAspace:
+        """The kernel's own address space.
+
+        *Kernel:* `VmAspace::kernel_aspace` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing: a system that is there has booted.
+        """
+        return system.kernel_aspace
 
     def _init(self, share_opt: int) -> Status:
         """Make page tables and the root VMAR.
@@ -268,3 +278,22 @@ class VmAspace(AspaceAllocators):
         self._lock.assert_held()
         code = self.vdso_code_mapping
         return code is not None and base < code.end and code.base < base + size
+
+    # Threads.
+
+    def attach_to_thread(self, thread: Thread | None) -> None:
+        """Let a thread that does not run yet run on this address space, without a reference to it.
+
+        *Kernel:* `VmAspace::AttachToThread` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing; a destroyed address space is not refused.
+        *Asserts:* there is a thread; it has no address space; it does not run.
+        *Leaves alone:* what is loaded: that changes when the thread runs.
+        """
+        self.check_canary()
+        if thread is None:
+            raise AssertionViolation("there is a thread to attach to", _FILE)
+        if thread.aspace is not None:
+            raise AssertionViolation("a thread gets its address space from others once", _FILE)
+        if thread.is_running:
+            raise AssertionViolation("the address space of a running thread is its own affair", _FILE)
+        thread.aspace = self

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions
+from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions, ArchVmAspace
 from vmaspace.model.aslr import AslrConfig
 from vmaspace.model.constants import PAGE_SHIFT, ZX_MAX_NAME_LEN, ByteSize, Vaddr
 from vmaspace.model.flags import ArchAspaceFlag, AspaceType
@@ -132,6 +132,15 @@ class AspaceBase:
         self.check_canary()
         with self._lock:
             return self.destroyed
+
+    def arch_aspace(self) -> ArchVmAspace:
+        """The page tables.
+
+        *Kernel:* `VmAspace::arch_aspace` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        self.check_canary()
+        return self.arch
 
     def is_user(self) -> bool:
         """Whether the type is USER: so for shared, restricted and unified ones too."""

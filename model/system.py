@@ -24,6 +24,7 @@ from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
 from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
 from vmaspace.model.mapping import VmMapping
+from vmaspace.model.object.thread import Thread
 from vmaspace.model.page_queues import PageQueues
 from vmaspace.model.physical_memory import PhysicalMemory
 from vmaspace.model.prng import Prng
@@ -96,10 +97,14 @@ class System:
         self.held_locks = HeldLocks()
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
-        self.counters: Counter[str] = Counter()  # kcounters, by the kernel's names: vm.aspace.high_priority, …
+        self.counters: Counter[str] = (
+            Counter()
+        )  # kcounters, by the kernel's names: vm.aspace.high_priority, …
         self.vdso = VdsoImage() if vdso is None else vdso
         self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
-        self.active_aspace: VmAspace | None = None
+        self.current_thread = Thread(self, "kernel")
+        self.current_thread.is_running = True
+        self.current_thread.held_locks = self.held_locks.stack
         self._last_koid = 1023
         self.kernel_aspace: VmAspace = self.aspace_class.create_kernel(self)
         self.aspaces.append(self.kernel_aspace)
@@ -147,19 +152,44 @@ class System:
             if aspace in self.aspaces:
                 self.aspaces.remove(aspace)
 
+    # Threads: one CPU, so one of them runs.
+
+    @property
+    def active_aspace(self) -> VmAspace | None:
+        """The address space that the current thread runs on; None for the kernel's alone."""
+        return self.current_thread.aspace
+
     def set_active_aspace(self, aspace: VmAspace | None) -> VmAspace | None:
-        """Load the page tables of `aspace` on this CPU, None for the kernel's alone; answers what was loaded.
+        """Let the current thread run on `aspace`, None for the kernel's alone; answers what it ran on.
 
         *Kernel:* `vmm_set_active_aspace` (zircon/kernel/vm/vmm.cc)
-        *Fails with:* nothing.
+        *Fails with:* nothing; does nothing when the thread runs on it already.
         """
         previous = self.active_aspace
+        if aspace is not previous:
+            self._load(aspace)
+            self.current_thread.aspace = aspace
+        return previous
+
+    def switch_to(self, thread: Thread) -> Thread:
+        """Let another thread run, with its page tables and its locks; answers which one ran.
+
+        *Kernel:* a context switch (zircon/kernel/kernel/thread.cc)
+        *Fails with:* nothing.
+        """
+        previous = self.current_thread
+        previous.is_running = False
+        self.held_locks.switch_to(thread.held_locks)
+        if thread.aspace is not previous.aspace:
+            self._load(thread.aspace)
+        thread.is_running = True
+        self.current_thread = thread
+        return previous
+
+    def _load(self, aspace: VmAspace | None) -> None:
         if aspace is not None:
             aspace.check_canary()
-            if aspace is not previous:
-                aspace.arch.context_switch()
-        self.active_aspace = aspace
-        return previous
+            aspace.arch.context_switch()
 
     def is_loaded(self, tables: object) -> bool:
         """Whether a CPU has these page tables loaded, by themselves or as a part of unified ones."""
