@@ -162,6 +162,16 @@ def test_free_region_frees_mappings_only(kernel) -> None:
     assert vmar.is_alive()
 
 
+def test_free_region_unpins_even_if_the_mapping_stays(kernel) -> None:
+    _, base = kernel.alloc("stuck", P, 0, COMMIT, RW)
+    mapping = kernel.find_region(base)
+    kernel.vdso_code_mapping = mapping
+    # A mapping of the kernel's that stays does not let its pages go.
+    with pytest.raises(AssertionViolation):
+        kernel.free_region(base)
+    assert mapping.is_alive()
+
+
 def test_a_destroyed_space_is_not_allocated_from() -> None:
     system = System()
     guest = system.create_default_aspace(3)
