@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from vmaspace.model.aspace_allocators import AspaceAllocators
 from vmaspace.model.aspace_range import default_range, permitted_range
 from vmaspace.model.constants import ADDRESS_SPACE, ByteSize, Vaddr, range_wraps
+from vmaspace.model.dump import Dump
 from vmaspace.model.flags import VMAR_FLAG_CAN_MAP_SPECIFIC, AspaceType, ShareOpt
 from vmaspace.model.prng import Prng
 from vmaspace.model.region import VmAddressRegionOrMapping
@@ -297,3 +298,41 @@ class VmAspace(AspaceAllocators):
         if thread.is_running:
             raise AssertionViolation("the address space of a running thread is its own affair", _FILE)
         thread.aspace = self
+
+    # Dumps.
+
+    def dump(self, verbose: bool = True) -> str:
+        """What the kernel prints of this address space; see `Dump`.
+
+        *Kernel:* `VmAspace::Dump` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        *Leaves alone:* everything.
+        """
+        self.check_canary()
+        with self._region_lock, self._lock:
+            return self.dump_locked(verbose)
+
+    def dump_locked(self, verbose: bool = True) -> str:
+        """`dump`, for a caller that holds the locks.
+
+        *Kernel:* `VmAspace::DumpLocked` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        *Asserts:* `region_lock` and `lock` are held.
+        """
+        self._region_lock.assert_held()
+        self._lock.assert_held()
+        return "\n".join(Dump().aspace(self, verbose))
+
+    @staticmethod
+    def dump_all_aspaces(system: System, verbose: bool = True) -> str:
+        """`dump` of every address space, in list order.
+
+        *Kernel:* `VmAspace::DumpAllAspaces` (zircon/kernel/vm/vm_aspace.cc)
+        *Fails with:* nothing.
+        """
+        dump, lines = Dump(), list[str]()
+        with system.aspace_list_lock:
+            for aspace in system.aspaces:
+                with aspace.region_lock(), aspace.lock():
+                    lines += dump.aspace(aspace, verbose)
+        return "\n".join(lines)
