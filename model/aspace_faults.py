@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from vmaspace.model.aspace_base import AspaceBase
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.dump import Dump
 from vmaspace.model.flags import (
     VMM_PF_FLAG_ACCESS,
     VMM_PF_FLAG_GUEST,
@@ -23,6 +24,7 @@ from vmaspace.model.status import (
     ZX_ERR_NOT_FOUND,
     ZX_ERR_OUT_OF_RANGE,
     ZX_ERR_SHOULD_WAIT,
+    ZX_ERR_TIMED_OUT,
     ZX_ERR_UNAVAILABLE,
     ZX_OK,
     AssertionViolation,
@@ -44,9 +46,11 @@ class AspaceFaults(AspaceBase):
         *Kernel:* `VmAspace::PageFault` (zircon/kernel/vm/vm_aspace.cc)
         *Fails with:* NOT_FOUND where nothing is mapped; ACCESS_DENIED; OUT_OF_RANGE past the VMO or its stream; what
         the VMO, a wait for its pager, or the page tables answer. With ACCESS: as `accessed_fault`.
-        *Asserts:* ACCESS and NOT_PRESENT are not combined; no lock is held; not destroyed; there is a root VMAR.
+        *Asserts:* ACCESS and NOT_PRESENT are not combined; no lock is held; not destroyed; there is a root VMAR, and
+        still after a wait that timed out: the tree is printed then.
         *Leaves alone:* the tree of regions. Translations that were installed before a failure stay.
         """
+        flags = int(flags)
         if flags & VMM_PF_FLAG_ACCESS:
             return self._access_flag_fault(va, flags)
         return self._page_fault_internal(va & ~PAGE_MASK, flags, 0)
@@ -68,6 +72,7 @@ class AspaceFaults(AspaceBase):
         that resolved it, for a later one. With ACCESS: as `accessed_fault`, of the first page alone.
         *Asserts:* `size` is above 0; as `page_fault`.
         """
+        flags = int(flags)
         if flags & VMM_PF_FLAG_ACCESS:
             return self._access_flag_fault(va, flags)
         if size == 0:
@@ -75,9 +80,7 @@ class AspaceFaults(AspaceBase):
         last = va + size - 1
         if last > MAX_U64:
             return ZX_ERR_OUT_OF_RANGE
-        return self._page_fault_internal(
-            va & ~PAGE_MASK, flags, (last >> PAGE_SHIFT) - (va >> PAGE_SHIFT)
-        )
+        return self._page_fault_internal(va & ~PAGE_MASK, flags, (last >> PAGE_SHIFT) - (va >> PAGE_SHIFT))
 
     def accessed_fault(self, va: Vaddr) -> Status:
         """Note that the page of `va` is accessed, on a machine that leaves this to software.
@@ -144,4 +147,14 @@ class AspaceFaults(AspaceBase):
         request = vmo.page_request
         if request is None:
             raise AssertionViolation("who is told to wait has a page request", _FILE)
-        return request.wait()
+        status = request.wait()
+        if status is ZX_ERR_TIMED_OUT:
+            self._print_root()
+        return status
+
+    def _print_root(self) -> None:
+        """Leave a trace of where a page never came."""
+        with self._region_lock, self._lock:
+            if self.root is None:
+                raise AssertionViolation("an address space does not lose its root while it is waited", _FILE)
+            self.system.console.extend(Dump().vmar(self.root, 0))

@@ -159,9 +159,9 @@ class FaultingMapping(MappedPages):
             if page is None:
                 batch.flush()  # as implemented, its status is not looked at
                 return status
+            if is_write and not is_writable:
+                raise AssertionViolation("a page that was asked for to write is writable", _FILE)
             if is_write and at == va:
-                if not is_writable:
-                    raise AssertionViolation("a page that was asked for to write is writable", _FILE)
                 vmo.mark_modified()
             page_flags = flags if is_writable else flags & ~MMU_PERM_WRITE
             status = batch.append(at, page.paddr, page_flags)

@@ -12,9 +12,9 @@ To study a kernel of your own, derive from `System` and name your classes:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from vmaspace.model.arch import Arch, arch_for_name
 from vmaspace.model.arch.aspace import ArchVmAspace
@@ -53,6 +53,8 @@ SWITCHES: dict[str, str] = {
     "documented_length_aligned": "a length that is not page aligned is INVALID_ARGS",
     "documented_allocate_no_memory": "no room is NO_MEMORY",
 }
+
+_CONSOLE_LINES: Final = 1000
 
 
 class System:
@@ -97,6 +99,7 @@ class System:
         self.held_locks = HeldLocks()
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
+        self.console: deque[str] = deque(maxlen=_CONSOLE_LINES)  # what the kernel printed last
         self.counters: Counter[str] = (
             Counter()
         )  # kcounters, by the kernel's names: vm.aspace.high_priority, …

@@ -355,6 +355,19 @@ def test_a_wait_that_fails_ends_the_fault(world, outcome: Status) -> None:
     assert world.aspace.page_fault(mapping.base + 2 * P, U) is Status.ZX_ERR_TIMED_OUT
 
 
+def test_a_wait_that_times_out_prints_the_tree(world) -> None:
+    _, source, mapping = paged_mapping(world)
+    source.planned_outcomes = [Status.ZX_ERR_IO]
+    world.aspace.page_fault(mapping.base, U)
+    assert not world.system.console
+    assert world.aspace.page_fault(mapping.base, U) is Status.ZX_ERR_TIMED_OUT
+    assert [line.split()[0] for line in world.system.console] == ["vmar", "map", f"[{mapping.base:#x}", "vmo"]
+    # By then the address space may have lost its root, which the kernel does not look at.
+    source.service = lambda request: world.aspace.destroy()
+    with pytest.raises(AssertionViolation):
+        world.aspace.page_fault(mapping.base, U)
+
+
 def test_an_address_space_that_changes_while_it_is_waited(world) -> None:
     vmo, source, mapping = paged_mapping(world)
     source.planned_outcomes = []
