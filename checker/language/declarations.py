@@ -16,7 +16,7 @@ from vmaspace.checker.language.expressions import Expressions
 from vmaspace.checker.language.names import Catalogue, Scope, meant
 from vmaspace.checker.language.nesting import Node, children
 from vmaspace.checker.language.statements import Statements
-from vmaspace.checker.language.types import BOOL, ERROR, in_words
+from vmaspace.checker.language.types import BOOL, ERROR, NUMERIC, Type, in_words
 
 D = TypeVar("D", bound=ast.Declaration)
 
@@ -75,6 +75,11 @@ class Declarations:
             b.type = self.catalogue.type_for(b.type_name, b.type_span)
             if b.low is not None and b.high is not None:
                 self.bounds(b, b.low, b.high, bounded)
+            if b.nullable and not (bounded and b.type.kind in ("sort", "error")):
+                self.problems.add(
+                    codes.BAD_BOUND, f"`{b.name}` cannot be `null`", b.span,
+                    expected="`or null` behind the sort of an operation's parameter",
+                )  # fmt: skip
 
     def bounds(self, b: ast.Binder, low: ast.Expr, high: ast.Expr, bounded: bool) -> None:
         assert isinstance(low, ast.Number) and isinstance(high, ast.Number) and b.type is not None
@@ -165,6 +170,49 @@ class Declarations:
                 self.problems.add(
                     codes.BAD_SCOPE, f"a scope does not bound {in_words(t)}", span, expected=expected
                 )
+        for setting in d.settings:
+            self.setting(setting)
+
+    def setting(self, s: ast.Setting) -> None:
+        """A given gets a value, or one for each element; a var or a parameter gets the values to look at."""
+        found = self.catalogue.values.get(s.name)
+        type_: Type | None = None
+        if s.is_value and isinstance(found, ast.GivenDecl):
+            type_ = found.type
+            if len(found.params) > 1:
+                self.bad_setting(s, f"`{s.name}` depends on more than one element")
+        elif not s.is_value and isinstance(found, ast.VarDecl):
+            type_ = found.type
+        elif not s.is_value:
+            type_ = self.parameter_type(s)
+        else:
+            self.bad_setting(s, f"`{s.name}` is no given, so it has no value here")
+        if type_ is None:
+            return
+        if type_.kind == "sort" or (s.is_range and type_.kind not in NUMERIC):
+            self.bad_setting(s, f"`{s.name}` is {in_words(type_)}", "a number, a truth value, a member or a set of flags")
+        for value in s.values:
+            self.expressions.check(value, Scope(), type_, f"a value of `{s.name}`")
+            self.no_state(value, "a scope")
+
+    def parameter_type(self, s: ast.Setting) -> Type | None:
+        """The type of the parameters that a setting speaks of: those of one operation, or all of that name."""
+        operation, _, name = s.name.rpartition(".")
+        ops = [o for o in self.catalogue.ops.values() if operation in ("", o.name)]
+        found = {b.type for o in ops for b in o.params if b.name == name and b.type is not None}
+        if len(found) != 1:
+            known = [*(b.name for o in ops for b in o.params), *self.catalogue.plain_names()]
+            problem = "means parameters of several types" if found else "is no var and no parameter of an operation"
+            hint = "write `OPERATION.PARAMETER`" if found else meant(name, known)
+            self.problems.add(codes.BAD_SCOPE, f"`{s.name}` {problem}", s.span, hint=hint)
+            return None
+        return found.pop()
+
+    def bad_setting(self, s: ast.Setting, message: str, expected: str | None = None) -> None:
+        self.problems.add(
+            codes.BAD_SCOPE, message, s.span, expected=expected,
+            hint="`given = value`, `given = [value of each element, …]`, `parameter in [value, …]`, `var in low..high`",
+        )  # fmt: skip
 
 
 def names_used(d: ast.Declaration) -> Iterator[tuple[str, bool]]:

@@ -94,9 +94,9 @@ class ExpressionBuilder:
     def binders(self, c: Children) -> list[ast.Binder]:
         """Of `x, y: Region`, x takes the type that stands after y."""
         made: list[ast.Binder] = []
-        typed: tuple[Word, ast.Expr | None, ast.Expr | None] | None = None
-        for name, type_name, low, high in reversed(c):
-            typed = typed if type_name is None else (type_name, low, high)
+        typed: tuple[Word, bool, ast.Expr | None, ast.Expr | None] | None = None
+        for name, type_name, nullable, low, high in reversed(c):
+            typed = typed if type_name is None else (type_name, nullable is not None, low, high)
             if typed is None:
                 raise SyntaxProblem(
                     Diagnostic(
@@ -107,7 +107,7 @@ class ExpressionBuilder:
             made.append(
                 ast.Binder(
                     name=str(name), type_name=str(typed[0]), type_span=typed[0].span, span=name.span,
-                    low=typed[1], high=typed[2],
+                    nullable=typed[1], low=typed[2], high=typed[3],
                 )
             )  # fmt: skip
         return made[::-1]
@@ -115,8 +115,19 @@ class ExpressionBuilder:
     def binder(self, c: Children) -> Children:
         return c
 
+    def nullable(self, c: Children) -> bool:
+        operator, null = c
+        if operator != "or":
+            raise SyntaxProblem(
+                Diagnostic(
+                    codes.SYNTAX, f"`{operator}` does not stand between a type and `null`", operator.span,
+                    expected="`or null`", hint="a parameter that may be null is written `p: Region or null`",
+                )
+            )  # fmt: skip
+        return True
+
     def variables(self, c: Children) -> list[ast.Binder]:
-        return self.binders([[name, type_name, None, None] for name, type_name in c])
+        return self.binders([[name, type_name, None, None, None] for name, type_name in c])
 
     def variable(self, c: Children) -> Children:
         return c

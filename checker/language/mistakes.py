@@ -210,7 +210,7 @@ _EXPRESSION = frozenset(
         "NULL",
     }
 )  # fmt: skip
-_STATEMENT = frozenset({"NAME", "FOR", "IF", "SOME", "NEW", "PICKS"})
+_STATEMENT = frozenset({"NAME", "FOR", "IF", "SOME", "FIRST", "NEW", "PICKS"})
 _CLAUSE = frozenset({"LET", "REQUIRES", "ASSERTS", "MAY"})
 _GROUPS = (
     (_EXPRESSION, "an expression"),

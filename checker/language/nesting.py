@@ -101,3 +101,5 @@ def _of_declaration(node: ast.Declaration) -> Iterator[Node]:
         case ast.OpDecl():
             yield from node.clauses
             yield from node.effects
+        case ast.ScopeDecl():
+            yield from (value for setting in node.settings for value in setting.values)

@@ -79,7 +79,9 @@ class StatementBuilder(ExpressionBuilder):
     def some(self, c: Children) -> ast.Some:
         keyword, binders, where, body = c
         span = join(keyword.span, body[-1].span)
-        return ast.Some(span=span, binder=single(keyword, binders), where=where or [], body=body)
+        return ast.Some(
+            span=span, binder=single(keyword, binders), where=where or [], body=body, first=keyword == "first"
+        )
 
     def new(self, c: Children) -> ast.New:
         keyword, binders = c

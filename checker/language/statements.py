@@ -126,7 +126,8 @@ class Statements:
         b.type = self.catalogue.type_for(b.type_name, b.type_span)
         if b.type.kind not in ("sort", "error"):
             self.problems.add(
-                codes.NO_CHOICE, f"`some` chooses an element of a sort, not {in_words(b.type)}", b.type_span or b.span,
+                codes.NO_CHOICE,
+                f"`{'first' if s.first else 'some'}` chooses an element of a sort, not {in_words(b.type)}", b.type_span or b.span,
                 expected="a sort", hint=f"a value is chosen with `picks {b.name}: {b.type_name} where …`",
             )  # fmt: skip
         if scope.for_all:

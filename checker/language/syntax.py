@@ -133,7 +133,10 @@ class Old(Expr):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Binder:
-    """A bound variable, parameter or result.  `low`/`high` bound an `int` parameter: `k: int in 0..63`."""
+    """A bound variable, parameter or result.
+
+    `low`/`high` bound an `int` parameter: `k: int in 0..63`.  A nullable one may be `null`: `p: Region or null`.
+    """
 
     name: str
     type_name: str
@@ -142,6 +145,7 @@ class Binder:
     high: Expr | None = None
     type: Type | None = None
     type_span: Span | None = None
+    nullable: bool = False
 
 
 # --- effects -------------------------------------------------------------------------------------------------------
@@ -178,11 +182,15 @@ class If(Statement):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Some(Statement):
-    """`some m: Region where c:` and a block: if such an element exists, choose one and run the block for it."""
+    """`some m: Region where c:` and a block: if such an element exists, choose one and run the block for it.
+
+    `first m: Region where c:` leaves no choice: it takes the one that came to be before the others.
+    """
 
     binder: Binder
     where: list[Expr]
     body: list[Statement]
+    first: bool = False
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -422,11 +430,26 @@ class Deviation:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class ScopeDecl(Declaration):
-    """`scope ci: 3 Aspace, 5 Region, 2 Vmo, 4 steps`: bounds for the bounded engines."""
+    """`scope ci: 3 Aspace, 5 Region, 4 steps, arch = arm64, size in [0, 4096]`: bounds for the bounded engines."""
 
     counts: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     count_spans: dict[str, Span] = field(default_factory=dict)
+    settings: list[Setting] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Setting:
+    """What a scope says of one name: the value of a given, of each element in turn, or the values of a var or argument.
+
+    `name` may be `OPERATION.PARAMETER`.  With `is_range`, `values` are the lowest and the highest.
+    """
+
+    name: str
+    values: list[Expr]
+    span: Span
+    is_value: bool
+    is_range: bool = False
 
 
 @dataclass(frozen=True, slots=True)

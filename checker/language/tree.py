@@ -154,7 +154,13 @@ class TreeBuilder(StatementBuilder):
     def scope_item(self, c: Children) -> list[ast.Declaration]:
         keyword, name, *bounds, sentence = c
         d = ast.ScopeDecl(name=str(name), span=headline(keyword, name), sentence=string(sentence))
-        for number, of in bounds:
+        for bound in bounds:
+            if isinstance(bound, ast.Setting):
+                if any(s.name == bound.name for s in d.settings):
+                    raise SyntaxProblem(Diagnostic(codes.BAD_SCOPE, f"`{bound.name}` is set twice", bound.span))
+                d.settings.append(bound)
+                continue
+            number, of = bound
             bounded = "steps" if of in ("step", "steps") else str(of)
             if bounded in d.counts or (bounded == "steps" and d.steps):
                 raise SyntaxProblem(Diagnostic(codes.BAD_SCOPE, f"`{of}` is bounded twice", of.span))
@@ -165,8 +171,24 @@ class TreeBuilder(StatementBuilder):
                 d.count_spans[bounded] = of.span
         return [d]
 
-    def bound(self, c: Children) -> tuple[Word, Word]:
-        return c[0], c[1]
+    def bound(self, c: Children) -> ast.Setting | tuple[Word, Word]:
+        return c[0] if len(c) == 1 else (c[0], c[1])
+
+    def setting(self, c: Children) -> ast.Setting:
+        name, *word, values = c
+        listed = values if isinstance(values, list) else [values]
+        return ast.Setting(
+            name=name.name, span=join(name.span, listed[-1].span), values=listed, is_value=not word
+        )
+
+    def limits(self, c: Children) -> ast.Setting:
+        name, _, low, high = c
+        return ast.Setting(
+            name=name.name, span=join(name.span, high.span), values=[low, high], is_value=False, is_range=True
+        )
+
+    def values(self, c: Children) -> list[ast.Expr]:
+        return c[1:]
 
     # --- properties ------------------------------------------------------------------------------------------------
 

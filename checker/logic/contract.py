@@ -21,12 +21,14 @@ class Choice:
     """Something an outcome is free in: a "new" element, a "pick" of a value, or "some" element if there is one.
 
     `when` says under which condition the choice is made at all; a "new" or "some" that is not made is null.
+    `is_first` of a "some": it is the element with the lowest number, so that nothing is left open.
     """
 
     kind: str
     symbol: Term
     condition: Term
     when: Term
+    is_first: bool = False
 
     @property
     def name(self) -> str:
@@ -102,6 +104,7 @@ class Operation:
     sentence: str
     span: Span
     bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    nullable: frozenset[Term] = frozenset()
 
     @property
     def success(self) -> Outcome:
@@ -183,11 +186,18 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Bounds for the bounded engines: elements of each sort, and operations in a run."""
+    """Bounds for the bounded engines: elements of each sort, operations in a run, and values.
+
+    givens: the value of a given, or of each element in turn.  values: what a var or a parameter may be, by name or by
+    `OPERATION.PARAMETER`; (low, high) where `ranges` has the name.  They are terms over givens.
+    """
 
     name: str
     counts: dict[str, int]
     steps: int
+    givens: dict[str, tuple[Term, ...]] = field(default_factory=dict)
+    values: dict[str, tuple[Term, ...]] = field(default_factory=dict)
+    ranges: frozenset[str] = frozenset()
 
 
 STATUS_TYPE = Type("status")

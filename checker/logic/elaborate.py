@@ -61,6 +61,7 @@ class _Elaborator:
         }
         self.status_index = {name: i for i, name in enumerate(program.statuses)}
         self.unfolded: dict[tuple[object, ...], Value] = {}
+        self.nullable: set[Term] = set()  # parameters of the operation at hand that may be null
 
     # --- expressions -----------------------------------------------------------------------------------------------
 
@@ -226,7 +227,7 @@ class _Elaborator:
                     self.run(s.then, dict(names), draft, tm.and_(when, c), binders)
                     self.run(s.otherwise, dict(names), draft, tm.and_(when, tm.not_(c)), binders)
                 case ast.Some():
-                    symbol = self.choose("some", s.binder, s.where, names, draft, when)
+                    symbol = self.choose("some", s.binder, s.where, names, draft, when, s.first)
                     there = tm.not_(tm.eq(symbol, tm.null(symbol.type)))
                     self.run(s.body, dict(names), draft, tm.and_(when, there), binders)
                 case ast.New():
@@ -248,6 +249,7 @@ class _Elaborator:
         names: Names,
         draft: _Draft,
         when: Term,
+        is_first: bool = False,
     ) -> Term:
         # An outcome's choices are told apart by name, also when an effect that makes some is applied twice.
         taken, name = {c.name for c in draft.choices}, binder.name
@@ -258,7 +260,7 @@ class _Elaborator:
         condition = tm.and_(*(self.term(w, names) for w in where))
         if kind == "pick":
             condition = tm.and_(in_word(symbol), condition)
-        draft.choices.append(Choice(kind, symbol, condition, when))
+        draft.choices.append(Choice(kind, symbol, condition, when, is_first))
         return symbol
 
     def assign(
@@ -291,7 +293,7 @@ class _Elaborator:
         tests = [
             tm.not_(tm.eq(a, tm.null(a.type)))
             for a in args
-            if a.type.kind == "sort" and (a.op != "sym" or _may_be_null(a, draft))
+            if a.type.kind == "sort" and (a.op != "sym" or a in self.nullable or _may_be_null(a, draft))
         ]
         function = self.variables[s.target.name]
         draft.updates.append(Update(function, args, needed, tm.and_(when, *tests), value))
@@ -300,6 +302,7 @@ class _Elaborator:
 
     def operation(self, d: ast.OpDecl) -> Operation:
         self.forget()
+        self.nullable.clear()
         names: Names = {}
         params: list[Term] = []
         domain: list[Term] = []
@@ -313,7 +316,11 @@ class _Elaborator:
                 bounds[b.name] = (low.value, high.value)
                 domain += [tm.le(low, symbol), tm.le(symbol, high)]
             elif symbol.type.kind == "sort":
-                domain.append(tm.app(tm.existence(symbol.type), (symbol,)))
+                there = tm.app(tm.existence(symbol.type), (symbol,))
+                if b.nullable:
+                    self.nullable.add(symbol)
+                    there = tm.or_(tm.eq(symbol, tm.null(symbol.type)), there)
+                domain.append(there)
             elif tm.is_numeric(symbol.type):
                 domain.append(in_word(symbol))
         requires: list[Term] = []
@@ -344,7 +351,7 @@ class _Elaborator:
         results = tuple(b.name for b in d.results)
         return Operation(
             d.name, tuple(params), tm.and_(*domain), tm.and_(*requires), tuple(outcomes), results,
-            d.sentence or "", d.span, bounds,
+            d.sentence or "", d.span, bounds, frozenset(p for p in params if p in self.nullable),
         )  # fmt: skip
 
     def clause(self, c: ast.Fails | ast.May | ast.Asserts, names: Names, blocked: list[Term]) -> Outcome:
@@ -402,6 +409,14 @@ class _Elaborator:
             frozenset(d.excepted), deviation,
         )  # fmt: skip
 
+    def scope(self, d: ast.ScopeDecl) -> Scope:
+        givens: dict[str, tuple[Term, ...]] = {}
+        values: dict[str, tuple[Term, ...]] = {}
+        for s in d.settings:
+            (givens if s.is_value else values)[s.name] = tuple(self.term(v, {}) for v in s.values)
+        ranges = frozenset(s.name for s in d.settings if s.is_range)
+        return Scope(d.name, dict(d.counts), d.steps, givens, values, ranges)
+
     def contract(self) -> Contract:
         p = self.program
         draft = _Draft()
@@ -433,7 +448,7 @@ class _Elaborator:
             init=init,
             operations=operations,
             properties={d.name: self.property(d, operations) for d in p.properties.values()},
-            scopes={d.name: Scope(d.name, dict(d.counts), d.steps) for d in p.scopes.values()},
+            scopes={d.name: self.scope(d) for d in p.scopes.values()},
             switches={d.name: d.sentence or "" for d in p.switches.values()},
             enabled=self.enabled,
             files=p.files,

@@ -274,8 +274,12 @@ def _values(
         known = picks[choice.name]
         if choice.kind == "some" and known == NULL:
             return [NULL]
-        return [known] if condition(state, state, {**env, choice.symbol.name: known}) else []
+        if not condition(state, state, {**env, choice.symbol.name: known}):
+            return []
+        return [known] if not choice.is_first or known == min(search(state, state, env)) else []
     found = list(search(state, state, env))
+    if choice.is_first:
+        found = [min(found)] if found else []
     if choice.kind == "some" and not found:
         return [NULL]
     return found

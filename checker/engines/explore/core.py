@@ -1,0 +1,165 @@
+"""The inner loops of the search, as text for `machine`: what becomes of a new state.
+
+Every worker owns the states whose hash falls to it: an array of packed states in the order in which they were found, the
+number of the parent of each, and a table of (part of the hash, number).  `advance` takes states from the owner's queue
+and leaves successors in one buffer for each owner; `gather` looks them up there.  States that were just sent are
+remembered in a small cache and not sent again.
+"""
+
+from __future__ import annotations
+
+MOST_WORKERS = 16
+ENTRY_EXTRA = 2  # words of a buffer entry before the state: its hash, its parent
+FINGERPRINT_SHIFT = 40  # a table entry: 24 bits of the hash above the number of the state, counted from 1
+
+# Words of the context, after those of `program`.
+NAMES = (
+    "STATES", "COUNT", "PARENTS", "TABLE", "MASK", "CACHE", "CACHE_MASK", "WORKER", "WORKERS", "WORK", "WORK_NEXT",
+    "LIMIT", "DEADLOCKS", "FIRST_DEADLOCK", "SENT",
+)  # fmt: skip
+FIRST = 8
+AT = {name: FIRST + i for i, name in enumerate(NAMES)}
+AT["BUFFERS"] = 24  # one address for each owner
+AT["FILLED"] = 24 + MOST_WORKERS  # entries in each
+
+TEXT = '''
+def hash_of(P: Words) -> Word:
+    h = 7046029254386353131
+    for i in range(WIDTH):
+        h = (h ^ P[i]) * -7046029254386353131
+        h = h ^ (h >> 32)
+    h = h * -4658895280553007687
+    return h ^ (h >> 29)
+
+
+def emit(C: Words, T: Words) -> Word:
+    P = local(WIDTH_LITERAL)
+    canonical(C, T, P)
+    h = hash_of(P)
+    cache = words(C[CACHE])
+    slot = ((h >> 20) & C[CACHE_MASK]) * (WIDTH + 1)
+    if cache[slot + WIDTH] == h:
+        same = True
+        for i in range(WIDTH):
+            if cache[slot + i] != P[i]:
+                same = False
+        if same:
+            return 0
+    copy(words(C[CACHE] + slot * 8), P, WIDTH)
+    cache[slot + WIDTH] = h
+    owner = ((h >> 32) * C[WORKERS]) >> 32
+    n = C[FILLED + owner]
+    C[FILLED + owner] = n + 1
+    C[SENT] += 1
+    place = words(C[BUFFERS + owner] + n * ENTRY * 8)
+    place[0] = h
+    place[1] = C[PARENT]
+    for i in range(WIDTH):
+        place[2 + i] = P[i]
+    return 1
+
+
+def advance(context: Word, first: Word, last: Word) -> Word:
+    C = words(context)
+    S = words(C[WORK])
+    T = words(C[WORK_NEXT])
+    for index in range(first, last):
+        for owner in range(C[WORKERS]):
+            if C[FILLED + owner] >= C[LIMIT]:
+                return index
+        unpack(words(C[STATES] + index * WIDTH * 8), S)
+        C[INDEX] = index
+        C[PARENT] = index * C[WORKERS] + C[WORKER]
+        before = steps_of(C)
+        expand(C, S, T)
+        if steps_of(C) == before:
+            C[DEADLOCKS] += 1
+            if C[FIRST_DEADLOCK] == 0:
+                C[FIRST_DEADLOCK] = index + 1
+    return last
+
+
+def gather(context: Word, buffer: Word, count: Word) -> Word:
+    C = words(context)
+    table = words(C[TABLE])
+    states = words(C[STATES])
+    parents = halves(C[PARENTS])
+    mask = C[MASK]
+    entries = words(buffer)
+    for i in range(count):
+        ahead = i + 12
+        if ahead < count:
+            prefetch(table, entries[ahead * ENTRY] & mask)
+        ahead = i + 6
+        if ahead < count:
+            there = table[entries[ahead * ENTRY] & mask] & 1099511627775
+            prefetch(states, there * WIDTH - WIDTH)
+        P = words(buffer + (i * ENTRY + 2) * 8)
+        h = entries[i * ENTRY]
+        slot = h & mask
+        mark = h >> 40
+        known = False
+        while table[slot] != 0:
+            found = table[slot]
+            if found >> 40 == mark:
+                at = ((found & 1099511627775) - 1) * WIDTH
+                known = True
+                for j in range(WIDTH):
+                    if states[at + j] != P[j]:
+                        known = False
+                if known:
+                    break
+            slot = (slot + 1) & mask
+        if not known:
+            number = C[COUNT]
+            C[COUNT] = number + 1
+            table[slot] = (mark << 40) | (number + 1)
+            parents[number] = entries[i * ENTRY + 1]
+            for j in range(WIDTH):
+                states[number * WIDTH + j] = P[j]
+    return C[COUNT]
+
+
+def inspect(context: Word, first: Word, last: Word) -> Word:
+    C = words(context)
+    S = words(C[WORK])
+    T = words(C[WORK_NEXT])
+    for index in range(first, last):
+        C[INDEX] = index
+        unpack(words(C[STATES] + index * WIDTH * 8), S)
+        check(C, S, T)
+    return 0
+
+
+def rehash(context: Word, address: Word, mask: Word) -> Word:
+    C = words(context)
+    table = words(address)
+    for number in range(C[COUNT]):
+        h = hash_of(words(C[STATES] + number * WIDTH * 8))
+        slot = h & mask
+        while table[slot] != 0:
+            slot = (slot + 1) & mask
+        table[slot] = ((h >> 40) << 40) | (number + 1)
+    C[TABLE] = address
+    C[MASK] = mask
+    return 0
+
+
+def first_state(context: Word) -> Word:
+    C = words(context)
+    return emit(C, words(C[WORK]))
+
+
+def key_of(context: Word, target: Word) -> Word:
+    C = words(context)
+    return canonical(C, words(C[WORK]), words(target))
+'''
+
+
+def core_text(width: int, counters: list[int]) -> str:
+    """The text for packed states of so many words; `counters` are the words that count calls."""
+    constants = {**AT, "WIDTH": width, "ENTRY": width + ENTRY_EXTRA}
+    lines = [f"{name} = {value}" for name, value in constants.items()]
+    total = " + ".join(f"C[{i}]" for i in counters) or "0"
+    steps = f"\n\ndef steps_of(C: Words) -> Word:\n    return {total}\n"
+    return "\n".join(lines) + steps + TEXT.replace("WIDTH_LITERAL", str(width))

@@ -1,0 +1,30 @@
+"""Memory for the search: plain stretches of words that the system fills in as they are touched."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterable
+
+
+class Stretch:
+    """So many zero bytes.  Only what was written to takes memory, so a stretch may be larger than what is needed."""
+
+    def __init__(self, size: int) -> None:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+        self.map = mmap.mmap(-1, max(size, mmap.PAGESIZE), flags=flags)
+        self.size = size
+        self._view = ctypes.c_char.from_buffer(self.map)
+        self.address = ctypes.addressof(self._view)
+
+    def free(self) -> None:
+        del self._view
+        self.map.close()
+
+    def words(self, at: int, count: int) -> tuple[int, ...]:
+        """Words as numbers without a sign."""
+        return tuple((ctypes.c_uint64 * count).from_address(self.address + at * 8))
+
+    def set_words(self, at: int, values: Iterable[int]) -> None:
+        for i, value in enumerate(values):
+            ctypes.c_uint64.from_address(self.address + (at + i) * 8).value = value & (1 << 64) - 1

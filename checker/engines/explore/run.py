@@ -1,0 +1,172 @@
+"""The whole engine: search a scope, make runs of what was found, and say of every property what that means.
+
+A property is judged at every operation, under the names that `prove` uses, so that the two can be compared line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vmaspace.checker.engines.explore.plain import PlainSearch
+from vmaspace.checker.engines.explore.result import Progress, Result, Searching
+from vmaspace.checker.engines.explore.witness import Move, NoWitness, Witness
+from vmaspace.checker.engines.traces import build_trace, place_of
+from vmaspace.checker.logic.contract import Contract, Property, Scope
+from vmaspace.checker.logic.execute import Interpreter
+from vmaspace.checker.logic.packed.program import is_of_steps
+from vmaspace.checker.logic.state import State
+from vmaspace.checker.report.trace import Trace
+from vmaspace.checker.report.verdict import Kind, Verdict
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search.  `memory` in bytes; `plain` without machine code; `cache` a folder for machine code."""
+
+    jobs: int = 1
+    memory: int = 4096 * MIB
+    symmetry: bool = False
+    keep_going: bool = False
+    plain: bool = False
+    cache: Path | None = None
+
+
+class Explorer:
+    """One exploration."""
+
+    def __init__(self, contract: Contract, scope: Scope, options: Options) -> None:
+        self.contract = contract
+        self.scope = scope
+        self.options = options
+        start = Interpreter(contract).initial
+        self.search: Searching = make_search(contract, scope, start, options)
+        self.start = self.search.start
+        self.witness = Witness(contract, self.search.program, self.search.key)
+
+    def explore(self, tell: Callable[[Progress], None] = lambda _: None) -> tuple[list[Verdict], dict[str, Any]]:
+        result = self.search.run(tell)
+        verdicts = [v for p in self.contract.properties.values() for v in self.judge(p, result)]
+        return verdicts, self.statistics(result)
+
+    # --- verdicts --------------------------------------------------------------------------------------------------
+
+    def judge(self, p: Property, result: Result) -> list[Verdict]:
+        if p.kind == "reach":
+            return [self.reach(p, result)]
+        broken = self.broken(p, result)
+        places = [name for name in self.contract.operations if p.speaks_of(name)]
+        if p.kind == "invariant":
+            places.insert(0, "init")
+        return [self.verdict(p, name, broken.get(name), result) for name in places]
+
+    def broken(self, p: Property, result: Result) -> dict[str, tuple[list[Move], str]]:
+        """The runs that break a property, by their last operation; and what could not be made a run."""
+        found: dict[str, tuple[list[Move], str]] = {}
+        for (name, operation), number in result.failures.items():
+            if name != p.name:
+                continue
+            try:
+                moves = self.run_to(number)
+                if operation is not None:
+                    moves.append(self.witness.breaking(p, operation, moves[-1].state if moves else self.start))
+                found[operation or (moves[-1].operation if moves else "init")] = moves, ""
+            except NoWitness as error:
+                found[operation or "init"] = [], str(error)
+        return found
+
+    def run_to(self, number: int) -> list[Move]:
+        return self.witness.run(self.start, self.search.keys_to(number))
+
+    def verdict(self, p: Property, name: str, run: tuple[list[Move], str] | None, result: Result) -> Verdict:
+        operation = None if name == "init" else name
+        base = Verdict(
+            f"{name}/{p.name}", p.name, operation, "explore", Kind.PASSED, result.seconds, self.reach_of(result),
+            place_of(p.span),
+        )  # fmt: skip
+        expected = p.deviation is not None and name in p.deviation.operations
+        if run is None:
+            if expected and p.deviation is not None:
+                reason = f"the deviation was not seen in this scope; with {p.deviation.switch} off it should be"
+                return replace(base, verdict=Kind.UNKNOWN, reason=reason)
+            if result.reason:
+                return replace(base, verdict=Kind.UNKNOWN, reason=f"not every state was looked at: {result.reason}")
+            return base
+        moves, problem = run
+        if problem:
+            reason = f"the interpreter disagrees with the compiled code: {problem}"
+            return replace(base, verdict=Kind.FAILED, reason=reason)
+        kind = Kind.DEVIATION if expected else Kind.VIOLATED
+        reason = (p.deviation.consequence if expected and p.deviation else "") or p.sentence
+        return replace(base, verdict=kind, reason=reason, trace=self.trace(p, operation, kind, reason, moves))
+
+    def reach(self, p: Property, result: Result) -> Verdict:
+        base = Verdict(
+            p.name, p.name, None, "explore", Kind.UNREACHED, result.seconds, self.reach_of(result), place_of(p.span)
+        )
+        number = result.failures.get((p.name, None))
+        if number is None:
+            return replace(base, reason=result.reason or "no state of this scope is like this")
+        try:
+            moves = self.run_to(number)
+        except NoWitness as error:
+            return replace(base, verdict=Kind.FAILED, reason=str(error))
+        return replace(base, verdict=Kind.REACHED, trace=self.trace(p, None, Kind.REACHED, "", moves))
+
+    def trace(self, p: Property, operation: str | None, kind: Kind, reason: str, moves: list[Move]) -> Trace:
+        return build_trace(self.contract, p, operation, "explore", kind, reason, self.start, moves)
+
+    def reach_of(self, result: Result) -> str:
+        """How far the answer reaches, in words."""
+        what = "orbits" if self.options.symmetry else "states"
+        within = f", runs of up to {self.scope.steps} operations" if self.scope.steps else ""
+        return f"{result.states:,} {what} of scope {self.scope.name}{within}"
+
+    # --- numbers ---------------------------------------------------------------------------------------------------
+
+    def statistics(self, result: Result) -> dict[str, Any]:
+        operations = {}
+        for name, op in self.contract.operations.items():
+            successes = [i for i, o in enumerate(op.outcomes) if o.kind == "ok"]
+            operations[name] = {
+                "enabled": result.calls.get(name, 0),
+                "fired": sum(result.outcomes.get((name, i), 0) for i in successes),
+            }
+        return {
+            "scope": self.scope.name,
+            "states": result.states,
+            "transitions": result.transitions,
+            "depth": result.depth,
+            "cut": result.cut,
+            "deadlocks": result.deadlocks,
+            "operations": operations,
+            "never_fired": [name for name, o in operations.items() if not o["fired"]],
+            "symmetry": self.options.symmetry,
+            "jobs": self.options.jobs,
+            "machine_code": not self.options.plain,
+            "seconds": round(result.seconds, 3),
+            "compile_seconds": round(result.compile_seconds, 3),
+            "bytes_per_state": round(result.bytes_a_state, 1),
+            "complete": not result.reason,
+            "reason": result.reason,
+        }
+
+
+def make_search(
+    contract: Contract, scope: Scope, start: Callable[[State], State], options: Options
+) -> Searching:
+    if options.plain:
+        return PlainSearch(contract, scope, start, options.symmetry, options.keep_going)
+    from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
+
+    return Search(
+        contract, scope, start, jobs=options.jobs, memory=options.memory, cache=options.cache,
+        symmetry=options.symmetry, keep_going=options.keep_going,
+    )  # fmt: skip
+
+
+__all__ = ["Explorer", "Options", "is_of_steps"]

@@ -1,0 +1,253 @@
+"""The search: breadth first, level by level, by one worker or several.
+
+Each worker owns the states whose hash falls to it and runs in a thread of its own; the compiled code does not hold Python's
+lock.  A level is done in rounds: all workers expand until a buffer is full, then each looks up what was sent to it.  The
+order in which a worker finds its states depends on nothing but the text, so all counts come out the same every time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, core_text
+from vmaspace.checker.engines.explore.memory import Stretch
+from vmaspace.checker.engines.explore.result import Progress, Result
+from vmaspace.checker.logic.contract import Contract, Scope
+from vmaspace.checker.logic.packed.native import Native
+from vmaspace.checker.logic.packed.program import CUT, UNSOUND, Program
+from vmaspace.checker.logic.state import State
+
+EXPORTED = ("advance", "gather", "inspect", "rehash", "first_state", "key_of")
+ROUND = 1 << 15  # entries for one owner after which a round ends
+BUFFER = 1 << 22  # entries that one state may add beyond that
+CACHE = 1 << 13
+FIRST_TABLE = 1 << 12
+FULL = 0.7
+MIB = 1 << 20
+
+
+class Worker:
+    """One part of the visited set, and the working memory to extend it."""
+
+    def __init__(self, number: int, workers: int, program: Program, most_states: int, entry: int) -> None:
+        layout = program.layout
+        self.number = number
+        self.width = layout.words
+        self.context = Stretch(8 * program.context_size)
+        self.states = Stretch(8 * self.width * most_states)
+        self.parents = Stretch(4 * most_states)
+        self.table = Stretch(8 * FIRST_TABLE)
+        self.table_size = FIRST_TABLE
+        self.cache = Stretch(8 * (self.width + 1) * CACHE)
+        self.buffers = [Stretch(8 * entry * (ROUND + BUFFER)) for _ in range(workers)]
+        self.rows = [Stretch(8 * layout.size) for _ in range(2)]
+        for rows in self.rows:
+            rows.set_words(layout.state_size, layout.constants())
+        for name, value in (
+            ("STATES", self.states.address), ("PARENTS", self.parents.address), ("TABLE", self.table.address),
+            ("MASK", FIRST_TABLE - 1), ("CACHE", self.cache.address), ("CACHE_MASK", CACHE - 1), ("WORKER", number),
+            ("WORKERS", workers), ("WORK", self.rows[0].address), ("WORK_NEXT", self.rows[1].address), ("LIMIT", ROUND),
+        ):  # fmt: skip
+            self.set(name, value)
+        for owner, buffer in enumerate(self.buffers):
+            self.context.set_words(AT["BUFFERS"] + owner, [buffer.address])
+        self.done = 0  # states that are expanded
+        self.inspected = 0
+
+    def get(self, name: str) -> int:
+        return self.context.words(AT[name], 1)[0]
+
+    def set(self, name: str, value: int) -> None:
+        self.context.set_words(AT[name], [value])
+
+    @property
+    def count(self) -> int:
+        return self.get("COUNT")
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the part of the visited set takes."""
+        return self.count * (8 * self.width + 4) + 8 * self.table_size
+
+    def packed(self, index: int) -> tuple[int, ...]:
+        return self.states.words(index * self.width, self.width)
+
+    def parent(self, index: int) -> int:
+        half = self.parents.words(index // 2, 1)[0]
+        return half >> (32 if index % 2 else 0) & 0xFFFFFFFF
+
+
+class Search:
+    """One search of one scope."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        scope: Scope,
+        start: Callable[[State], State],
+        *,
+        jobs: int = 1,
+        memory: int = 4096 * MIB,
+        cache: Path | None = None,
+        symmetry: bool = False,
+        keep_going: bool = False,
+    ) -> None:
+        began = time.monotonic()
+        self.program = Program(contract, scope, symmetry)
+        self.layout = self.program.layout
+        self.text = core_text(self.layout.words, list(self.program.calls.values())) + self.program.text
+        self.native = Native(self.text, EXPORTED, cache)
+        self.compile_seconds = time.monotonic() - began
+        self.functions = {name: self.native.function(name, 3) for name in EXPORTED}
+        self.jobs = jobs
+        self.memory = memory
+        self.steps = scope.steps or None
+        self.keep_going = keep_going
+        self.entry = self.layout.words + ENTRY_EXTRA
+        most = min(memory // (8 * self.layout.words), (1 << 32) // jobs)
+        self.workers = [Worker(i, jobs, self.program, most, self.entry) for i in range(jobs)]
+        self.scratch = Stretch(8 * self.layout.words)
+        self.start = start(self.layout.world)
+
+    # --- the run ---------------------------------------------------------------------------------------------------
+
+    def run(self, tell: Callable[[Progress], None] = lambda _: None) -> Result:
+        began = time.monotonic()
+        depth, reason = 0, ""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            self.pool = pool
+            try:
+                self._begin()
+                while not reason:
+                    ends = [w.count for w in self.workers]
+                    if all(w.done == end for w, end in zip(self.workers, ends, strict=True)):
+                        break
+                    if depth == self.steps:
+                        break
+                    reason = self._level(ends, depth, began, tell)
+                    if not reason and sum(w.count for w in self.workers) > sum(ends):
+                        depth += 1
+            except KeyboardInterrupt:
+                reason = "interrupted"
+        result = self._result(depth, reason)
+        result.seconds = time.monotonic() - began
+        return result
+
+    def _begin(self) -> None:
+        w = self.workers[0]
+        w.rows[0].set_words(0, self.layout.to_working(self.start))
+        self.functions["first_state"](w.context.address, 0, 0)
+        self._exchange()
+        self.first = next(w.number for w in self.workers if w.count)
+
+    def _level(self, ends: list[int], depth: int, began: float, tell: Callable[[Progress], None]) -> str:
+        """Expand every state before `ends`; the reason to stop, if there is one."""
+        while any(w.done < end for w, end in zip(self.workers, ends, strict=True)):
+            list(self.pool.map(self._advance, self.workers, ends))
+            self._exchange()
+            states = sum(w.count for w in self.workers)
+            queue = states - sum(w.done for w in self.workers)
+            tell(Progress(depth, states, queue, self.transitions, time.monotonic() - began))
+            if sum(w.memory for w in self.workers) > self.memory:
+                return f"the memory limit of {self.memory // MIB} MiB is reached"
+        if self._total(UNSOUND):
+            return "`first` may take an element that is not blank, so symmetry would lose states"
+        if not self.keep_going and any(self._failed(key) for key in self.program.failures):
+            return "a property is broken"
+        return ""
+
+    def _failed(self, key: tuple[str, str | None]) -> bool:
+        p = self.program.contract.properties[key[0]]
+        return p.kind != "reach" and p.deviation is None and self._first(self.program.failures[key]) is not None
+
+    def _advance(self, w: Worker, end: int) -> None:
+        w.done = self.functions["advance"](w.context.address, w.done, end)
+
+    def _exchange(self) -> None:
+        """Every owner looks up what it was sent."""
+        sent = [[w.context.words(AT["FILLED"] + o, 1)[0] for o in range(self.jobs)] for w in self.workers]
+        list(self.pool.map(lambda o: self._gather(o, [row[o.number] for row in sent]), self.workers))
+        for w in self.workers:
+            w.context.set_words(AT["FILLED"], [0] * self.jobs)
+
+    def _gather(self, owner: Worker, counts: list[int]) -> None:
+        for w, count in zip(self.workers, counts, strict=True):
+            buffer = w.buffers[owner.number].address
+            for at in range(0, count, ROUND):
+                part = min(ROUND, count - at)
+                self._make_room(owner, part)
+                self.functions["gather"](owner.context.address, buffer + at * self.entry * 8, part)
+        self.functions["inspect"](owner.context.address, owner.inspected, owner.count)
+        owner.inspected = owner.count
+
+    def _make_room(self, w: Worker, more: int) -> None:
+        size = w.table_size
+        while (w.count + more) > size * FULL:
+            size *= 2
+        if size > w.table_size:
+            table = Stretch(8 * size)
+            self.functions["rehash"](w.context.address, table.address, size - 1)
+            w.table.free()
+            w.table, w.table_size = table, size
+
+    # --- what was found --------------------------------------------------------------------------------------------
+
+    @property
+    def transitions(self) -> int:
+        operations = self.program.contract.operations
+        return sum(
+            self._total(slot)
+            for (name, i), slot in self.program.outcomes.items()
+            if operations[name].outcomes[i].kind != "asserts"
+        )
+
+    def _total(self, slot: int) -> int:
+        return sum(w.context.words(slot, 1)[0] for w in self.workers)
+
+    def _first(self, slot: int) -> int | None:
+        """The number of the first state that a slot names; the one with the fewest steps, if workers differ."""
+        found = [
+            (value - 1) * self.jobs + w.number
+            for w in self.workers
+            if (value := w.context.words(slot, 1)[0])
+        ]
+        return min(found, key=lambda n: (len(self.path(n)), n), default=None)
+
+    def _result(self, depth: int, reason: str) -> Result:
+        p = self.program
+        states = sum(w.count for w in self.workers)
+        return Result(
+            states=states,
+            transitions=self.transitions,
+            depth=depth,
+            cut=self._total(CUT),
+            deadlocks=self._total(AT["DEADLOCKS"]),
+            first_deadlock=self._first(AT["FIRST_DEADLOCK"]),
+            calls={name: self._total(slot) for name, slot in p.calls.items()},
+            outcomes={key: self._total(slot) for key, slot in p.outcomes.items()},
+            failures={key: n for key, slot in p.failures.items() if (n := self._first(slot)) is not None},
+            reason=reason,
+            bytes_a_state=sum(w.memory for w in self.workers) / max(1, states),
+            compile_seconds=self.compile_seconds,
+        )
+
+    def path(self, number: int) -> list[int]:
+        """The numbers of the states from the first one to this one."""
+        found = [number]
+        while number != self.first:
+            number = self.workers[number % self.jobs].parent(number // self.jobs)
+            found.append(number)
+        return found[::-1]
+
+    def keys_to(self, number: int) -> list[tuple[int, ...]]:
+        return [self.workers[n % self.jobs].packed(n // self.jobs) for n in self.path(number)]
+
+    def key(self, state: State) -> tuple[int, ...]:
+        """The packed form, of the orbit with symmetry."""
+        w = self.workers[0]
+        w.rows[0].set_words(0, self.layout.to_working(state))
+        self.functions["key_of"](w.context.address, self.scratch.address, 0)
+        return self.scratch.words(0, self.layout.words)

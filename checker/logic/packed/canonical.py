@@ -1,0 +1,336 @@
+"""One state for each orbit, as text for `machine`: interchangeable elements in an order that does not depend on numbers.
+
+Each element gets a key from its rows and, in rounds, from the keys of the elements that it refers to or that refer to it.  Keys
+do not change with the numbering, so sorting by them fixes the order, except among elements with one key.  Those that
+nothing is known of and nothing refers to can stand anywhere; for the others every order is tried and the least packed
+state is taken.  So the form is exact whatever the keys are worth.
+"""
+
+from __future__ import annotations
+
+from vmaspace.checker.language.types import Type
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.packed.expressions import Expressions, Lines
+from vmaspace.checker.logic.packed.layout import PIECES, Column, Field, Layout, ScopeError
+from vmaspace.checker.logic.packed.orbits import classes
+
+ROUNDS = 2
+
+TEXT = """
+def mixed(h: Word, value: Word) -> Word:
+    h = (h ^ value) * -7046029254386353131
+    return h ^ (h >> 29)
+
+
+def next_order(order: Words, start: Word, size: Word) -> bool:
+    i = start + size - 2
+    while i >= start and order[i] >= order[i + 1]:
+        i -= 1
+    found = i >= start
+    if found:
+        j = start + size - 1
+        while order[j] <= order[i]:
+            j -= 1
+        moved = order[i]
+        order[i] = order[j]
+        order[j] = moved
+    low = i + 1
+    high = start + size - 1
+    while low < high:
+        moved = order[low]
+        order[low] = order[high]
+        order[high] = moved
+        low += 1
+        high -= 1
+    return found
+
+
+def order_by_key(order: Words, keys: Words, first: Word, last: Word) -> Word:
+    for i in range(first + 1, last):
+        e = order[i]
+        j = i
+        while j > first and (keys[order[j - 1]] > keys[e]
+                             or (keys[order[j - 1]] == keys[e] and order[j - 1] > e)):
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = e
+    return 0
+"""
+
+
+class Canonical:
+    """Writes `canonical` for one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.classes = {sort: groups for sort, groups in classes(layout).items() if groups}
+        self.columns = [c for c in layout.columns.values() if c.at < layout.state_size]
+        self.salt = 0
+
+    def text(self) -> str:
+        body = Lines()
+        for sort in self.classes:
+            n = self.layout.counts[sort]
+            for name in ("key", "more", "blank", "new", "old"):
+                body.add(f"{name}_{sort} = local({n + 1})")
+        for sort in self.classes:
+            self.first_keys(body, sort)
+        for number in range(ROUNDS):
+            for sort in self.classes:
+                self.later_keys(body, sort, is_first=number == 0)
+            for sort in self.classes:
+                body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
+                body.add(f"key_{sort}[e] = more_{sort}[e]")
+                body.close()
+        self.orders(body)
+        self.arrangements(body)
+        head = "def canonical(C: Words, T: Words, P: Words) -> Word:"
+        return "\n".join([TEXT, head, *body.lines, "    return 0", "", self.blank_text()])
+
+    # --- keys ------------------------------------------------------------------------------------------------------
+
+    def fresh_salt(self) -> int:
+        self.salt += 1
+        return self.salt * 0x1E3779B97F4A7C15 & (1 << 62) - 1
+
+    def leading(self, column: Column) -> list[Type]:
+        f = column.function
+        return list(f.params[:-1] if f.is_piecewise else f.params)
+
+    def first_keys(self, body: Lines, sort: str) -> None:
+        """Everything about an element that is not an element."""
+        body.add(f"key_{sort}[0] = 0")
+        body.add(f"blank_{sort}[0] = 0")
+        body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
+        body.add(f"k = {self.fresh_salt()}")
+        body.add("b = 0")
+        for column in self.columns:
+            if [p.name for p in self.leading(column)] != [sort]:
+                continue
+            row = f"{column.at} + {column.width} * e"
+            if column.function.is_piecewise:
+                self.piece_key(body, column, row)
+            elif self.is_plain(column):
+                body.add(f"k = mixed(k + {self.fresh_salt()}, T[{row}])")
+                if column.function.kind != "exists":
+                    body.add(f"b = b | T[{row}]")
+            else:
+                body.add(f"b = b | T[{row}]")
+        body.add(f"key_{sort}[e] = k")
+        body.add(f"blank_{sort}[e] = b")
+        body.close()
+
+    def is_plain(self, column: Column) -> bool:
+        result = column.function.result
+        return result.kind != "sort" or result.name not in self.classes
+
+    def piece_key(self, body: Lines, column: Column, row: str) -> None:
+        body.add(f"b = b | T[{row}]")
+        body.open(f"for i in range(T[{row}]):")
+        body.add(f"k = mixed(k + {self.fresh_salt()}, T[{row} + 1 + i])")
+        if self.is_plain(column):
+            body.add(f"k = mixed(k, T[{row} + {1 + PIECES} + i])")
+        body.close()
+
+    def later_keys(self, body: Lines, sort: str, is_first: bool) -> None:
+        """What the keys of related elements add."""
+        body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
+        body.add(f"k = key_{sort}[e]")
+        body.add("b = 0")
+        for column in self.columns:
+            self.relations(body, column, sort)
+        body.add(f"more_{sort}[e] = k")
+        if is_first:
+            body.add(f"blank_{sort}[e] = blank_{sort}[e] | b")
+        body.close()
+
+    def relations(self, body: Lines, column: Column, sort: str) -> None:
+        leading = [p.name for p in self.leading(column)]
+        result = column.function.result
+        leads = result.kind == "sort" and result.name in self.classes and not column.function.is_piecewise
+        salt = self.fresh_salt()
+        if leading == [sort] and leads:
+            body.add(f"k = mixed(k + {salt}, key_{result.name}[T[{column.at} + e]])")
+        if not leading and leads and result.name == sort:
+            body.open(f"if T[{column.at}] == e:")
+            body.add(f"k += {salt}")
+            body.add("b = 1")
+            body.close()
+        if len(leading) == 1 and leads and result.name == sort:
+            key = f"key_{leading[0]}[x]" if leading[0] in self.classes else "x"
+            body.open(f"for x in range(1, {self.layout.counts[leading[0]] + 1}):")
+            body.open(f"if T[{column.at} + x] == e:")
+            body.add(f"k += mixed({salt}, {key})")
+            body.add("b = 1")
+            body.close()
+            body.close()
+        if len(leading) == 2:
+            self.pairs(body, column, leading, sort, salt)
+
+    def pairs(self, body: Lines, column: Column, leading: list[str], sort: str, salt: int) -> None:
+        """A table of two elements: a sum over the other one, from either side."""
+        result = column.function.result
+        for side in (0, 1):
+            if leading[side] != sort:
+                continue
+            other = leading[1 - side]
+            body.open(f"for x in range(1, {self.layout.counts[other] + 1}):")
+            own, far = column.strides[side], column.strides[1 - side]
+            body.add(f"v = T[{column.at} + {own} * e + {far} * x]")
+            body.open("if v != 0:")
+            key = f"key_{other}[x]" if other in self.classes else "x"
+            value = "v"
+            if result.kind == "sort" and result.name in self.classes:
+                value = f"key_{result.name}[v]"
+            same = f"({salt + 7 + side} if x == e else {salt + side})" if other == sort else str(salt + side)
+            body.add(f"k += mixed(mixed({same}, {key}), {value})")
+            body.add("b = 1")
+            body.close()
+            body.close()
+
+    # --- orders ----------------------------------------------------------------------------------------------------
+
+    def orders(self, body: Lines) -> None:
+        """`order_SORT`: the elements of a class as they shall stand; `start` and `size`: groups with one key."""
+        most = sum(len(g) for groups in self.classes.values() for g in groups)
+        body.add(f"start = local({most + 1})")
+        body.add(f"size = local({most + 1})")
+        body.add(f"owner = local({most + 1})")
+        body.add("groups = 0")
+        for number, (sort, sets) in enumerate(self.classes.items()):
+            count = self.layout.counts[sort]
+            body.add(f"order_{sort} = local({count + 1})")
+            body.open(f"for e in range({count + 1}):")
+            body.add(f"order_{sort}[e] = e")
+            body.close()
+            for group in sets:
+                self.order(body, sort, group, number)
+
+    def order(self, body: Lines, sort: str, group: list[int], number: int) -> None:
+        first, last = group[0], group[-1] + 1
+        end = str(last)
+        if sort in self.layout.existence:
+            body.add(f"end = {first} + existing(T, {self.layout.existence[sort] + first - 1}, {len(group)})")
+            end = "end"
+        body.add(f"order_by_key(order_{sort}, key_{sort}, {first}, {end})")
+        body.add(f"i = {first}")
+        body.open(f"while i < {end}:")
+        body.add("j = i + 1")
+        body.open(f"while j < {end} and key_{sort}[order_{sort}[j]] == key_{sort}[order_{sort}[i]]:")
+        body.add("j += 1")
+        body.close()
+        body.open(f"if j - i > 1 and blank_{sort}[order_{sort}[i]] != 0:")
+        body.add("start[groups] = i")
+        body.add("size[groups] = j - i")
+        body.add(f"owner[groups] = {number}")
+        body.add("groups += 1")
+        body.close()
+        body.add("i = j")
+        body.close()
+
+    def arrangements(self, body: Lines) -> None:
+        """Pack in this order; with groups, in every order of each, and keep the least."""
+        width = self.layout.words
+        body.add(f"Q = local({width})")
+        body.add("tried = 0")
+        body.open("while True:")
+        for sort in self.classes:
+            body.add(f"new_{sort}[0] = 0")
+            body.open(f"for i in range(1, {self.layout.counts[sort] + 1}):")
+            body.add(f"old_{sort}[i] = order_{sort}[i]")
+            body.add(f"new_{sort}[order_{sort}[i]] = i")
+            body.close()
+        words: dict[int, list[str]] = {i: [] for i in range(width)}
+        for f in self.layout.fields:
+            value = self.moved(f)
+            value = f"({value} - {f.low})" if f.low else value
+            words[f.word].append(f"({value} << {f.shift})" if f.shift else value)
+        for word, parts in words.items():
+            body.add(f"Q[{word}] = {' | '.join(parts) or 0}")
+        body.add("less = tried == 0")
+        body.open("if tried != 0:")
+        body.open(f"for i in range({width}):")
+        body.open("if Q[i] != P[i]:")
+        body.add("less = Q[i] < P[i]")
+        body.add("break")
+        body.depth = 2
+        body.open("if less:")
+        body.add(f"copy(P, Q, {width})")
+        body.close()
+        body.add("tried = 1")
+        body.add("g = 0")
+        body.open("while g < groups:")
+        for number, sort in enumerate(self.classes):
+            body.open(f"if owner[g] == {number} and next_order(order_{sort}, start[g], size[g]):")
+            body.add("break")
+            body.close()
+        body.add("g += 1")
+        body.close()
+        body.open("if g == groups:")
+        body.add("return 0")
+        body.depth = 1
+
+    def moved(self, f: Field) -> str:
+        """The value that a field has in the new order."""
+        column = f.column
+        row = [str(column.at + f.row - column.row(f.key))]
+        for p, k, stride in zip(self.leading(column), f.key, column.strides, strict=True):
+            step = stride * column.width
+            row.append(f"{step} * old_{p.name}[{k}]" if p.name in self.classes else str(step * k))
+        value = f"T[{' + '.join(row)}]"
+        result = column.function.result
+        return f"new_{result.name}[{value}]" if f.is_element and result.name in self.classes else value
+
+    # --- `first` ---------------------------------------------------------------------------------------------------
+
+    def blank_text(self) -> str:
+        """`is_blank_SORT(S, e)`: nothing is known of an element and nothing refers to it."""
+        texts = []
+        for sort in self.classes:
+            body = Lines()
+            body.add("b = 0")
+            for column in self.columns:
+                leading = [p.name for p in self.leading(column)]
+                if leading == [sort] and column.function.kind != "exists":
+                    body.add(f"b = b | S[{column.at} + {column.width} * e]")
+            for column in self.columns:
+                self.relations_blank(body, column, sort)
+            texts.append("\n".join([f"def is_blank_{sort}(S: Words, e: Word) -> bool:", *body.lines, "    return b == 0", ""]))
+        return "\n\n".join(texts)
+
+    def relations_blank(self, body: Lines, column: Column, sort: str) -> None:
+        leading = [p.name for p in self.leading(column)]
+        result = column.function.result
+        if result.kind == "sort" and result.name == sort:
+            for key in column.keys():
+                first = column.row(key)
+                rows = range(first + 1 + PIECES, first + column.width) if column.width > 1 else [first]
+                for row in rows:
+                    body.open(f"if S[{row}] == e:")
+                    body.add("b = 1")
+                    body.close()
+        if len(leading) == 2:
+            for side in (0, 1):
+                if leading[side] == sort:
+                    body.open(f"for x in range(1, {self.layout.counts[leading[1 - side]] + 1}):")
+                    body.add(f"b = b | S[{column.at} + {column.strides[side]} * e + {column.strides[1 - side]} * x]")
+                    body.close()
+
+
+def first_is_harmless(code: Expressions, canonical: Canonical) -> list[str]:
+    """Conditions under which every `first` takes a blank element: then it does not matter which."""
+    found: dict[str, None] = {}
+    for op in code.layout.contract.operations.values():
+        for o in op.outcomes:
+            for c in o.choices:
+                sort = c.symbol.type.name
+                if not c.is_first or sort not in canonical.classes:
+                    continue
+                condition = code.fold(c.condition)
+                if condition.symbols - {c.symbol}:
+                    raise ScopeError(f"{op.name}: `first {c.name}` depends on more than the state, so symmetry cannot be used")
+                for e in (e for group in canonical.classes[sort] for e in group):
+                    element = tm.const(e - 1, c.symbol.type)
+                    test = code.expr(tm.substitute(condition, {c.symbol: element}))
+                    found[f"not {test} or is_blank_{sort}(S, {e})"] = None
+    return list(found)

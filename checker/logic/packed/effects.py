@@ -1,0 +1,188 @@
+"""What an outcome does to a working state: its choices, one loop each, and its updates, one after the other.
+
+Right sides read `S`, the state before; `T` starts as a copy of it.  A step that needs an element the scope does not have, or
+a value outside what the scope allows, is cut: it is counted and leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vmaspace.checker.language.types import BOOL
+from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.code import flatten
+from vmaspace.checker.logic.contract import Choice, Outcome, Update
+from vmaspace.checker.logic.packed.expressions import Expressions, Lines, is_wide
+from vmaspace.checker.logic.packed.layout import PIECES
+from vmaspace.checker.logic.terms import Term
+
+
+class Effects:
+    """Writes outcomes of one operation."""
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.code = expressions
+        self.layout = expressions.layout
+
+    # --- choices ---------------------------------------------------------------------------------------------------
+
+    def choices(self, body: Lines, outcome: Outcome) -> None:
+        """Opens a loop for each choice; what is added next runs once for every way to make them all."""
+        counted: set[str] = set()
+        for index, c in enumerate(outcome.choices):
+            if c.kind == "new":
+                self.new(body, c, counted)
+            else:
+                self.listed(body, outcome, index)
+
+    def new(self, body: Lines, c: Choice, counted: set[str]) -> None:
+        sort, own = c.symbol.type.name, self.code.bind(c.symbol)
+        if sort not in counted:
+            counted.add(sort)
+            body.add(f"n_{sort} = existing(S, {self.layout.existence[sort]}, {self.layout.counts[sort]})")
+        body.add(f"{own} = 0")
+        body.open(f"if {self.code.expr(self.code.fold(c.when))}:")
+        body.add(f"n_{sort} += 1")
+        body.add(f"{own} = n_{sort}")
+        body.close()
+        body.open(f"if {own} > {self.layout.counts[sort]}:")
+        body.add("return cut(C)")
+        body.close()
+
+    def listed(self, body: Lines, outcome: Outcome, index: int) -> None:
+        """A choice among values: a function lists them."""
+        c = outcome.choices[index]
+        own = self.code.bind(c.symbol)
+        call, most = self.choose(outcome, index)
+        body.add(f"list_{own} = local({most})")
+        body.add(f"n_{own} = {call.replace('OUT', f'list_{own}')}")
+        body.open(f"for i_{own} in range(n_{own}):")
+        value = f"list_{own}[i_{own}]"
+        body.add(f"{own} = unsigned({value})" if is_wide(self.code.interval(c.symbol)) else f"{own} = {value}")
+
+    def choose(self, outcome: Outcome, index: int) -> tuple[str, int]:
+        """The call that lists what a "pick" or "some" may be into `OUT`, and how many there are at most."""
+        c = outcome.choices[index]
+        x, code = c.symbol, self.code
+        when, condition = code.fold(c.when), code.fold(c.condition)
+        lines = Lines()
+        lines.add("m = 0")
+        lines.open(f"if {code.expr(when)}:")
+        mentioned = [when, condition]
+        if x.type.kind == "sort":
+            most = self.layout.counts[x.type.name] + 1
+            code.over_elements(lines, x, 0)
+        elif tm.is_numeric(x.type):
+            formula = side_by_side(code.fold(t) for t in self.uses(outcome, index))
+            most = code.points(x, formula, frozenset(), frozenset(), True)[1]
+            code.over_points(lines, x, formula, frozenset(), True)
+            mentioned.append(formula)
+        else:
+            low, high = code.interval(x)
+            most = high + 1
+            lines.open(f"for {code.name(x)} in range({low}, {high + 1}):")
+        code.test(lines, flatten(condition), set(), "continue")
+        lines.add(f"OUT[m] = {code.name(x)}")
+        lines.add("m += 1")
+        if c.is_first:
+            lines.add("break")
+        lines.depth = 1
+        if c.kind == "some" or c.when is not tm.TRUE:
+            lines.open("if m == 0:" if c.kind == "some" else f"if not {code.expr(when)}:")
+            lines.add("OUT[0] = 0")
+            lines.add("m = 1")
+            lines.close()
+        lines.add("return m")
+        later = {d.symbol for d in outcome.choices[index:]}
+        frees = [s for s in code.free(*mentioned) if s not in later and s is not EITHER]
+        key = code.key_of("choose", c, frees=frees)
+        name = code.define("choose", key, frees, "OUT: Words", "Word", lines)
+        return f"{name}({', '.join(['S', 'T', 'OUT', *map(code.name, frees)])})", most
+
+    def uses(self, outcome: Outcome, index: int) -> list[Term]:
+        """Every formula in which something changes with a chosen number."""
+        c = outcome.choices[index]
+        rest = outcome.choices[index + 1 :]
+        later = tuple(d.symbol for d in rest)
+        uses = [c.condition]
+        uses += [tm.exists(later, t) for d in rest for t in (d.when, d.condition)]
+        uses += [tm.exists((*u.binders, *later), u.condition) for u in outcome.updates]
+        return [u for u in uses if c.symbol in u.symbols]
+
+    # --- updates ---------------------------------------------------------------------------------------------------
+
+    def updates(self, body: Lines, outcome: Outcome) -> None:
+        """Writes `T`, a copy of `S` so far."""
+        for c in outcome.choices:
+            if c.kind == "new":
+                own, at = self.code.name(c.symbol), self.layout.existence[c.symbol.type.name]
+                body.open(f"if {own} != 0:")
+                body.add(f"T[{at} + {own}] = 1")
+                body.close()
+        for u in outcome.updates:
+            depth = body.depth
+            if u.function.is_piecewise:
+                self.pieces(body, u)
+            else:
+                self.value(body, u)
+            body.depth = depth
+
+    def value(self, body: Lines, u: Update) -> None:
+        code, column = self.code, self.layout.columns[u.function]
+        self.places(body, u.binders, flatten(code.fold(u.condition)))
+        value = code.fold(u.value)
+        low, high = code.interval(value)
+        row = code.row(u.function, [code.fold(a) for a in u.args])
+        if column.low <= low and high <= column.high:
+            body.add(f"T[{row}] = {code.expr(value)}")
+            return
+        body.add(f"value{body.depth} = {code.expr(value)}")
+        body.open(f"if value{body.depth} < {column.low} or value{body.depth} > {column.high}:")
+        body.add("return cut(C)")
+        body.close()
+        body.add(f"T[{row}] = value{body.depth}")
+
+    def places(self, body: Lines, binders: Sequence[Term], parts: list[Term]) -> None:
+        """Loops over the elements that an update speaks of, and its conditions."""
+        if not binders:
+            body.open(f"if {self.code.expr(tm.and_(*parts))}:" if parts else "if True:")
+            return
+        ready = [p for p in parts if p.symbols.isdisjoint(binders)]
+        body.open(f"if {self.code.expr(tm.and_(*ready))}:")
+        self.code.loops(body, binders, [p for p in parts if p not in ready], 0, "continue", False)
+
+    def pieces(self, body: Lines, u: Update) -> None:
+        code = self.code
+        place, condition = u.args[-1], code.fold(u.condition)
+        elements = tuple(b for b in u.binders if b is not place)
+        if place not in u.binders:  # a single address
+            symbol = tm.fresh("place", u.function.params[-1])
+            condition, place = tm.and_(condition, tm.eq(symbol, code.fold(place))), symbol
+        parts = flatten(condition)
+        inner = tm.and_(*(p for p in parts if place in p.symbols))
+        value = code.fold(u.value)
+        own = code.bind(place)
+        self.places(body, elements, [p for p in parts if place not in p.symbols])
+        formula = side_by_side((inner, tm.eq(value, tm.default(value.type))))
+        call, most = code.points(place, formula, frozenset(), frozenset(), True)
+        tag = f"_{own}"
+        body.add(f"row{tag} = {code.row(u.function, [code.fold(a) for a in u.args[:-1]])}")
+        body.add(f"list{tag} = local({most + PIECES})")
+        body.add(f"n{tag} = with_starts(T, row{tag}, list{tag}, {call.replace('OUT', f'list{tag}')})")
+        body.add(f"values{tag} = local({most + PIECES})")
+        body.open(f"for i{tag} in range(n{tag}):")
+        body.add(f"{own} = unsigned(list{tag}[i{tag}])")
+        old = f"piece_at(T, row{tag}, {own})"
+        body.add(f"values{tag}[i{tag}] = {code.expr(value)} if {code.expr(inner)} else {old}")
+        body.close()
+        body.open(f"if not write_pieces(T, row{tag}, list{tag}, values{tag}, n{tag}):")
+        body.add("return cut(C)")
+        body.close()
+
+
+EITHER = tm.symbol("either way", BOOL)
+
+
+def side_by_side(formulas: object) -> Term:
+    """All that the formulas test a number for; a plain conjunction loses it when they cannot hold together."""
+    return tm.and_(*(tm.eq(f, EITHER) for f in formulas))  # type: ignore[attr-defined]
