@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,10 +12,13 @@ from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
+from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.profiles import PROFILES
-from vmaspace.checker.cli.sources import known, load_program, modules_here, settings, system_class
+from vmaspace.checker.cli.showing import show
+from vmaspace.checker.cli.sources import known, load_program, settings
+from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.engines.audit import Audit
-from vmaspace.checker.engines.conformance import runner
+from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
 from vmaspace.checker.engines.prove.induction import Induction
@@ -28,10 +30,8 @@ from vmaspace.checker.engines.replay import replay as replay_trace
 from vmaspace.checker.engines.standard import standard_texts
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic.elaborate import elaborate
-from vmaspace.checker.report.artifacts import save_traces, write_junit
-from vmaspace.checker.report.as_json import report_text
 from vmaspace.checker.report.progress import Progress
-from vmaspace.checker.report.terminal import make_console, print_report, print_trace, put
+from vmaspace.checker.report.terminal import make_console, print_trace
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Report, Verdict
 
@@ -42,7 +42,7 @@ def check(o: argparse.Namespace) -> int:
     """The main job: prove, then fuzz, then known answers."""
     profile = PROFILES[o.profile]
     start = time.monotonic()
-    program = load_program(o.spec, o.properties, o.files)
+    program = load_program(o.spec, o.properties, o.files, o.alone)
     names = known(o.property or (), program.properties, "property") or None
     files = settings().conformance
     verdicts, blocks, late = prove_all(
@@ -66,7 +66,7 @@ def check(o: argparse.Namespace) -> int:
 
 def prove(o: argparse.Namespace) -> int:
     start = time.monotonic()
-    program = load_program(o.spec, o.properties, o.files)
+    program = load_program(o.spec, o.properties, o.files, o.alone)
     names = known(o.property or (), program.properties, "property") or None
     operations = known(o.operation or (), program.ops, "operation") or None
     if o.smt2 is not None:
@@ -80,7 +80,7 @@ def prove(o: argparse.Namespace) -> int:
 
 def fuzz(o: argparse.Namespace) -> int:
     start = time.monotonic()
-    program = load_program(o.spec, o.properties, o.files)
+    program = load_program(o.spec, o.properties, o.files, o.alone)
     seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
     verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model)
     return show(o, verdicts, {"fuzz": statistics}, start, bool(statistics.get("interrupted")))
@@ -97,7 +97,7 @@ def replay(o: argparse.Namespace) -> int:
             return int(code)
         return show(o, verdicts, {"conformance": summary}, start, False)
     trace = Trace.load(path)
-    program = load_program(o.spec, o.properties, [*o.files, *written_by_users(trace)])
+    program = load_program(o.spec, o.properties, [*o.files, *written_by_users(trace)], o.alone)
     contract = elaborate(program, frozenset(trace.switches))
     modules_here()
     chosen = None if o.model is None else system_class(o.model)
@@ -188,11 +188,14 @@ def fuzz_all(
 def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[str, Any]]:
     """One verdict for the file if all is well, one for each case that failed otherwise."""
     start = time.monotonic()
-    if model is None:
-        report = runner.run_file(file)
-    else:
-        chosen = system_class(model)
-        report = runner.run_file(file, lambda arch: chosen(arch))
+    try:
+        if model is None:
+            report = runner.run_file(file)
+        else:
+            chosen = system_class(model)
+            report = runner.run_file(file, lambda arch: chosen(arch))
+    except ConformanceError as error:
+        raise UsageError(str(error)) from None
     seconds = time.monotonic() - start
     verdicts = [
         Verdict(
@@ -244,66 +247,6 @@ def write_smt2(
         )
     print(f"{written} queries written to {o.smt2}")
     return 0
-
-
-# --- showing ------------------------------------------------------------------------------------------------------------
-
-
-def show(
-    o: argparse.Namespace,
-    verdicts: list[Verdict],
-    blocks: dict[str, Any],
-    start: float,
-    late: bool,
-) -> int:
-    report = Report(tuple(verdicts), blocks, time.monotonic() - start, late)
-    paths = save_traces(report, o.traces)
-    if o.junit is not None:
-        write_junit(report, o.junit, paths)
-    if o.json:
-        sys.stdout.write(report_text(report, paths))
-    else:
-        console = make_console()
-        for line in summary(blocks):
-            put(console, line)
-        print_report(console, report, paths, slowest=getattr(o, "slowest", 0))
-    return int(report.exit)
-
-
-def summary(blocks: dict[str, Any]) -> list[str]:
-    """What the engines' own numbers say, in a line each."""
-    lines = []
-    if "fuzz" in blocks:
-        f = blocks["fuzz"]
-        rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
-        lines.append(
-            f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}"
-        )
-    if "conformance" in blocks:
-        c = blocks["conformance"]
-        lines.append(
-            f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, "
-            f"{c['known_gaps']} known gaps, {c['unsupported']} unsupported"
-        )
-    if "audit" in blocks:
-        lines += mutation_table(blocks["audit"]["mutants"])
-    return [*lines, ""] if lines else []
-
-
-def mutation_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Who finds which mutant, in how many steps and seconds."""
-    width = max((len(row["mutant"]) for row in rows), default=0)
-    lines = []
-    for subject in dict.fromkeys(row["subject"] for row in rows):
-        lines.append(subject)
-        for row in (row for row in rows if row["subject"] == subject):
-            fuzzed = "not found" if row["steps"] is None else f"{row['steps']:,} steps"
-            case = "not found" if row["case"] is None else f"{row['case']} of {row['failed_cases']}"
-            lines.append(
-                f"  {row['mutant']:{width}}  fuzz {fuzzed:>13} {row['fuzz_seconds']:7.2f} s"
-                f"  known answers {case:>16} {row['case_seconds']:5.2f} s  {row['sentence']}"
-            )
-    return lines
 
 
 def _left(start: float, budget: float | None) -> float | None:

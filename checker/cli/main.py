@@ -10,28 +10,26 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 
-from vmaspace.checker.cli import jobs
-from vmaspace.checker.cli.profiles import PROFILES
-from vmaspace.checker.cli.sources import UsageError
-from vmaspace.checker.engines.conformance.error import ConformanceError
+from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.language.diagnostics import LanguageError
 from vmaspace.checker.report.trace import TraceError
 from vmaspace.checker.report.verdict import Exit
 
+PROFILES = ("quick", "ci", "nightly")
 ARCHES = ("x86_64", "arm64", "riscv64")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The `vmaspace` command; returns its exit code."""
     options = parser().parse_args(arguments)
-    job: Callable[[argparse.Namespace], int] = options.job
     try:
-        return job(options)
+        return job_of(options)(options)
     except LanguageError as error:
         print(error.render(), file=sys.stderr)
-    except (UsageError, TraceError, ConformanceError) as error:
+    except (UsageError, TraceError) as error:
         print(f"vmaspace: {error}", file=sys.stderr)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -45,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(Exit.USAGE)
 
 
+def job_of(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """The function that does a command.  Imported when it is asked for: no command waits for the others' tools."""
+    module, _, name = options.job.partition(".")
+    job: Callable[[argparse.Namespace], int] = getattr(import_module(f"vmaspace.checker.cli.{module}"), name)
+    return job
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="vmaspace", description="Checks Zircon's VmAspace against its formal contract."
@@ -53,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _check(commands.add_parser("check", help="the main job: prove, fuzz and replay within a budget"))
     _prove(commands.add_parser("prove", help="prove properties for any number of elements"))
+    _explore(commands.add_parser("explore", help="visit every state of a scope"))
     _fuzz(commands.add_parser("fuzz", help="drive the model and judge every step"))
     _replay(commands.add_parser("replay", help="run a trace or a file of known answers again"))
     _audit(commands.add_parser("audit", help="plant faults in the model and see them found"))
@@ -60,9 +66,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _check(p: argparse.ArgumentParser) -> None:
-    p.set_defaults(job=jobs.check)
+    p.set_defaults(job="jobs.check")
     _sources(p)
-    p.add_argument("--profile", choices=list(PROFILES), default="ci", help="how much work (default: ci)")
+    p.add_argument("--profile", choices=PROFILES, default="ci", help="how much work (default: ci)")
     p.add_argument(
         "--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided"
     )
@@ -73,7 +79,7 @@ def _check(p: argparse.ArgumentParser) -> None:
 
 
 def _prove(p: argparse.ArgumentParser) -> None:
-    p.set_defaults(job=jobs.prove)
+    p.set_defaults(job="jobs.prove")
     _sources(p)
     _only(p)
     p.add_argument("--operation", action="append", metavar="OP", help="only this operation (may be repeated)")
@@ -86,8 +92,25 @@ def _prove(p: argparse.ArgumentParser) -> None:
     _output(p)
 
 
+def _explore(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job="exploration.explore")
+    _sources(p)
+    _only(p)
+    p.add_argument("--scope", default="ci", metavar="NAME", help="a scope of the contract (default: ci)")
+    p.add_argument("--symmetry", action="store_true", help="one state for all that differ in numbering only")
+    p.add_argument("--keep-going", action="store_true", help="do not stop at the first property that is broken")
+    p.add_argument("--jobs", type=_positive, default=1, metavar="N", help="worker threads (default: 1)")
+    p.add_argument(
+        "--memory", type=_positive, default=4096, metavar="MIB", help="end where states take so much (default: 4096)"
+    )
+    p.add_argument("--plain", action="store_true", help="without machine code: slow, and written independently")
+    p.add_argument("--no-cache", action="store_true", help="neither read nor keep machine code of earlier runs")
+    p.add_argument("--print-code", action="store_true", help="print the generated code and search nothing")
+    _output(p)
+
+
 def _fuzz(p: argparse.ArgumentParser) -> None:
-    p.set_defaults(job=jobs.fuzz)
+    p.set_defaults(job="jobs.fuzz")
     _sources(p)
     length = p.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_positive, metavar="N", help="judge so many steps")
@@ -101,7 +124,7 @@ def _fuzz(p: argparse.ArgumentParser) -> None:
 
 
 def _replay(p: argparse.ArgumentParser) -> None:
-    p.set_defaults(job=jobs.replay)
+    p.set_defaults(job="jobs.replay")
     p.add_argument("file", metavar="FILE", help="a trace (.json) or known answers (.jsonl)")
     _sources(p)
     _model(p)
@@ -109,7 +132,7 @@ def _replay(p: argparse.ArgumentParser) -> None:
 
 
 def _audit(p: argparse.ArgumentParser) -> None:
-    p.set_defaults(job=jobs.audit)
+    p.set_defaults(job="jobs.audit")
     _sources(p)
     p.add_argument("--mutant", action="append", metavar="NAME", help="only this mutant (may be repeated)")
     p.add_argument("--steps", type=_positive, default=30_000, metavar="N", help="judge so many steps of each")
@@ -127,6 +150,9 @@ def _sources(p: argparse.ArgumentParser) -> None:
     p.add_argument("--spec", metavar="DIR", help="the contract, in place of the one that is installed")
     p.add_argument(
         "--properties", metavar="DIR", help="the library of properties, in place of the installed one"
+    )
+    p.add_argument(
+        "--alone", action="store_true", help="the files are everything: neither the contract nor the library"
     )
 
 

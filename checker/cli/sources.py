@@ -7,24 +7,17 @@ names the known-answer files that `check` replays.
 
 from __future__ import annotations
 
-import os
-import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from vmaspace.checker.adapters.subject import SubjectError, system_class_of
+from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.engines.standard import standard_texts
 from vmaspace.checker.language.check import CheckedProgram, check
 from vmaspace.checker.language.loader import read
 from vmaspace.checker.language.parser import parse
-from vmaspace.model.system import System
-
-
-class UsageError(Exception):
-    """Something in the arguments or settings can not be used; the message says what and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +27,14 @@ class Settings:
     conformance: tuple[Path, ...] = ()
 
 
-def load_program(spec: str | None, properties: str | None, files: Iterable[str]) -> CheckedProgram:
-    """The checked program; `LanguageError` if any of the texts is broken."""
+def load_program(
+    spec: str | None, properties: str | None, files: Iterable[str], alone: bool = False
+) -> CheckedProgram:
+    """The checked program; `LanguageError` if any of the texts is broken.  alone: of `files` only."""
+    if alone:
+        if spec is not None or properties is not None or not list(files):
+            raise UsageError("--alone takes the files that it shall read, and neither --spec nor --properties")
+        return check(parse(read(files)))
     texts: dict[str, str] = {}
     shipped = standard_texts()
     for room, folder in (("spec", spec), ("properties", properties)):
@@ -63,23 +62,6 @@ def known(names: Iterable[str], choices: Iterable[str], what: str) -> list[str]:
             )
             raise UsageError(f"there is no {what} {name!r}; {hint}")
     return found
-
-
-def modules_here() -> None:
-    """Let modules of the current folder be imported, after everything that is installed."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-
-
-def system_class(name: str) -> type[System]:
-    """The model class that `--model package.module:Class` names; modules of the current folder count."""
-    modules_here()
-    try:
-        return system_class_of(name)
-    except SubjectError as error:
-        raise UsageError(
-            f"--model {name}: {error.message}" + (f"; {error.hint}" if error.hint else "")
-        ) from None
 
 
 def settings(start: Path | None = None) -> Settings:

@@ -67,7 +67,7 @@ NO_SOURCE = _code("VMA081", "a property that does not say where its claim comes 
 OLD_OUTSIDE = _code("VMA082", "`old` where there is no earlier state")
 STATUS_OUTSIDE = _code("VMA083", "`status` where no operation has answered")
 NUMERIC_QUANTIFIER = _code("VMA084", "a bound number used in a way that cannot be decided")
-BAD_SCOPE = _code("VMA085", "a scope that bounds something which has no size")
+BAD_SCOPE = _code("VMA085", "a scope that bounds or sets something which it cannot")
 BAD_DEVIATION = _code("VMA086", "a deviation that can never be seen")
 
 # Raised by `checker/logic/elaborate.py`, after definitions are unfolded.

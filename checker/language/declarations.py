@@ -189,8 +189,12 @@ class Declarations:
             self.bad_setting(s, f"`{s.name}` is no given, so it has no value here")
         if type_ is None:
             return
-        if type_.kind == "sort" or (s.is_range and type_.kind not in NUMERIC):
-            self.bad_setting(s, f"`{s.name}` is {in_words(type_)}", "a number, a truth value, a member or a set of flags")
+        if type_.kind == "sort":
+            self.bad_setting(s, f"`{s.name}` is {in_words(type_)}, and no text can name one of those")
+            return
+        if s.is_range and type_.kind not in NUMERIC:
+            self.bad_setting(s, f"`{s.name}` is {in_words(type_)}, not a number between two others")
+            return
         for value in s.values:
             self.expressions.check(value, Scope(), type_, f"a value of `{s.name}`")
             self.no_state(value, "a scope")
@@ -208,9 +212,9 @@ class Declarations:
             return None
         return found.pop()
 
-    def bad_setting(self, s: ast.Setting, message: str, expected: str | None = None) -> None:
+    def bad_setting(self, s: ast.Setting, message: str) -> None:
         self.problems.add(
-            codes.BAD_SCOPE, message, s.span, expected=expected,
+            codes.BAD_SCOPE, message, s.span,
             hint="`given = value`, `given = [value of each element, …]`, `parameter in [value, …]`, `var in low..high`",
         )  # fmt: skip
 

@@ -116,7 +116,7 @@ class ExpressionBuilder:
         return c
 
     def nullable(self, c: Children) -> bool:
-        operator, null = c
+        operator, _ = c
         if operator != "or":
             raise SyntaxProblem(
                 Diagnostic(

@@ -6,6 +6,8 @@ import ctypes
 import mmap
 from collections.abc import Iterable
 
+LARGE = 1 << 22
+
 
 class Stretch:
     """So many zero bytes.  Only what was written to takes memory, so a stretch may be larger than what is needed."""
@@ -13,6 +15,8 @@ class Stretch:
     def __init__(self, size: int) -> None:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
         self.map = mmap.mmap(-1, max(size, mmap.PAGESIZE), flags=flags)
+        if size >= LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+            self.map.madvise(mmap.MADV_HUGEPAGE)  # look-ups go everywhere: fewer, larger pages
         self.size = size
         self._view = ctypes.c_char.from_buffer(self.map)
         self.address = ctypes.addressof(self._view)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vmaspace.checker.engines.explore.core import core_text
 from vmaspace.checker.engines.explore.plain import PlainSearch
 from vmaspace.checker.engines.explore.result import Progress, Result, Searching
 from vmaspace.checker.engines.explore.witness import Move, NoWitness, Witness
 from vmaspace.checker.engines.traces import build_trace, place_of
 from vmaspace.checker.logic.contract import Contract, Property, Scope
 from vmaspace.checker.logic.execute import Interpreter
-from vmaspace.checker.logic.packed.program import is_of_steps
+from vmaspace.checker.logic.packed.program import Program
 from vmaspace.checker.logic.state import State
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Verdict
@@ -51,7 +52,8 @@ class Explorer:
     def explore(self, tell: Callable[[Progress], None] = lambda _: None) -> tuple[list[Verdict], dict[str, Any]]:
         result = self.search.run(tell)
         verdicts = [v for p in self.contract.properties.values() for v in self.judge(p, result)]
-        return verdicts, self.statistics(result)
+        share = result.seconds / max(1, len(verdicts))  # one search answers them all
+        return [replace(v, seconds=share) for v in verdicts], self.statistics(result)
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
@@ -62,7 +64,19 @@ class Explorer:
         places = [name for name in self.contract.operations if p.speaks_of(name)]
         if p.kind == "invariant":
             places.insert(0, "init")
+        if result.reason:  # what was not looked at is said once, and what is broken is broken
+            found = [self.verdict(p, name, broken[name], result) for name in places if name in broken]
+            return found or [self.undecided(p, result)]
         return [self.verdict(p, name, broken.get(name), result) for name in places]
+
+    def undecided(self, p: Property, result: Result) -> Verdict:
+        reason = f"not every state was looked at: {result.reason}"
+        return replace(self.base(p, p.name, None, result), verdict=Kind.UNKNOWN, reason=reason)
+
+    def base(self, p: Property, name: str, operation: str | None, result: Result) -> Verdict:
+        """What is said of a property that nothing was found about."""
+        scope = self.reach_of(result)
+        return Verdict(name, p.name, operation, "explore", Kind.PASSED, 0.0, scope, place_of(p.span))
 
     def broken(self, p: Property, result: Result) -> dict[str, tuple[list[Move], str]]:
         """The runs that break a property, by their last operation; and what could not be made a run."""
@@ -84,17 +98,12 @@ class Explorer:
 
     def verdict(self, p: Property, name: str, run: tuple[list[Move], str] | None, result: Result) -> Verdict:
         operation = None if name == "init" else name
-        base = Verdict(
-            f"{name}/{p.name}", p.name, operation, "explore", Kind.PASSED, result.seconds, self.reach_of(result),
-            place_of(p.span),
-        )  # fmt: skip
+        base = self.base(p, f"{name}/{p.name}", operation, result)
         expected = p.deviation is not None and name in p.deviation.operations
         if run is None:
             if expected and p.deviation is not None:
                 reason = f"the deviation was not seen in this scope; with {p.deviation.switch} off it should be"
                 return replace(base, verdict=Kind.UNKNOWN, reason=reason)
-            if result.reason:
-                return replace(base, verdict=Kind.UNKNOWN, reason=f"not every state was looked at: {result.reason}")
             return base
         moves, problem = run
         if problem:
@@ -105,9 +114,7 @@ class Explorer:
         return replace(base, verdict=kind, reason=reason, trace=self.trace(p, operation, kind, reason, moves))
 
     def reach(self, p: Property, result: Result) -> Verdict:
-        base = Verdict(
-            p.name, p.name, None, "explore", Kind.UNREACHED, result.seconds, self.reach_of(result), place_of(p.span)
-        )
+        base = replace(self.base(p, p.name, None, result), verdict=Kind.UNREACHED)
         number = result.failures.get((p.name, None))
         if number is None:
             return replace(base, reason=result.reason or "no state of this scope is like this")
@@ -169,4 +176,7 @@ def make_search(
     )  # fmt: skip
 
 
-__all__ = ["Explorer", "Options", "is_of_steps"]
+def generated_text(contract: Contract, scope: Scope, symmetry: bool) -> str:
+    """The code of a scope, as it goes to the compiler."""
+    program = Program(contract, scope, symmetry)
+    return core_text(program.layout.words, list(program.calls.values())) + program.text

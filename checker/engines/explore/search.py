@@ -21,7 +21,7 @@ from vmaspace.checker.logic.packed.program import CUT, UNSOUND, Program
 from vmaspace.checker.logic.state import State
 
 EXPORTED = ("advance", "gather", "inspect", "rehash", "first_state", "key_of")
-ROUND = 1 << 15  # entries for one owner after which a round ends
+ROUND = 1 << 16  # entries for one owner after which a round ends
 BUFFER = 1 << 22  # entries that one state may add beyond that
 CACHE = 1 << 13
 FIRST_TABLE = 1 << 12
@@ -153,10 +153,10 @@ class Search:
             tell(Progress(depth, states, queue, self.transitions, time.monotonic() - began))
             if sum(w.memory for w in self.workers) > self.memory:
                 return f"the memory limit of {self.memory // MIB} MiB is reached"
-        if self._total(UNSOUND):
-            return "`first` may take an element that is not blank, so symmetry would lose states"
         if not self.keep_going and any(self._failed(key) for key in self.program.failures):
             return "a property is broken"
+        if self._total(UNSOUND):
+            return "`first` may take an element that is not blank, so symmetry would lose states"
         return ""
 
     def _failed(self, key: tuple[str, str | None]) -> bool:

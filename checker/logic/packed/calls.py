@@ -14,6 +14,8 @@ from vmaspace.checker.logic.packed.expressions import Expressions, Lines, is_wid
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.logic.terms import Term
 
+MOST_VALUES = 1 << 16  # of an argument that only its type bounds
+
 
 class Calls:
     """Writes the loops for one operation."""
@@ -107,7 +109,7 @@ class Calls:
 
     def over_bounds(self, body: Lines, p: Term, unbound: list[Term]) -> bool:
         lows, highs = self.bounds(p, unbound)
-        if not lows or not highs:
+        if not lows or not highs or all(t.op == "const" and t.value > MOST_VALUES for t in highs):
             return False
         own = self.code.name(p)
         spans = [[self.code.interval(t) for t in side] for side in (lows, highs)]

@@ -302,7 +302,7 @@ class Canonical:
         leading = [p.name for p in self.leading(column)]
         result = column.function.result
         if result.kind == "sort" and result.name == sort:
-            for key in column.keys():
+            for key in column.places():
                 first = column.row(key)
                 rows = range(first + 1 + PIECES, first + column.width) if column.width > 1 else [first]
                 for row in rows:

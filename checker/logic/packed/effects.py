@@ -46,7 +46,8 @@ class Effects:
         body.add(f"{own} = n_{sort}")
         body.close()
         body.open(f"if {own} > {self.layout.counts[sort]}:")
-        body.add("return cut(C)")
+        body.add("cut(C)")
+        body.add("continue" if body.depth > 2 else "return 0")  # other values of a choice before it may need none
         body.close()
 
     def listed(self, body: Lines, outcome: Outcome, index: int) -> None:

@@ -56,7 +56,7 @@ class Column:
         """Values fill a whole word, without a sign."""
         return self.high >= 1 << 63
 
-    def keys(self) -> Iterator[tuple[int, ...]]:
+    def places(self) -> Iterator[tuple[int, ...]]:
         """The arguments of every row that can be written."""
         yield from product(*(range(1, n + 1) for n in self.sizes))
 
@@ -164,7 +164,7 @@ class Layout:
             if column.at >= self.state_size:
                 continue
             is_element = column.function.result.kind == "sort"
-            for key in column.keys():
+            for key in column.places():
                 row = column.row(key)
                 if not column.function.is_piecewise:
                     wanted.append((column.bits, column, row, key, column.low, is_element))
@@ -189,7 +189,7 @@ class Layout:
         for column in self.columns.values():
             if column.at < self.state_size:
                 continue
-            for key in column.keys():
+            for key in column.places():
                 value = self.world.tables[column.function.name].get(plain(key), default_of(column.function))
                 found[column.row(key) - self.state_size] = value + (column.function.result.kind == "sort")
         return found
@@ -220,7 +220,7 @@ class Layout:
         for name, f in self.contract.variables.items():
             column = self.columns[f]
             tables[name] = {
-                plain(key): value for key in column.keys() if (value := self._value(column, key, words)) is not None
+                plain(key): value for key in column.places() if (value := self._value(column, key, words)) is not None
             }
         return State(domains, tables)
 

@@ -1,8 +1,9 @@
 """A small compiler: functions over whole words, written in a part of Python's syntax, become machine code.
 
 `Word` is 64 bits, `Wide` 128 (sums of addresses leave 64), `Words` an array of words and `Halves` one of 32-bit numbers.
-Assignments of numbers outside functions are constants.  There are assignments, `if`, `while`, `for … in range(…)`, calls, arithmetic and comparisons; a mix of a word and a wide
-number is wide.  LLVM does the rest.  The text is our own (see `program`), so what it does not know is an assertion.
+Assignments of numbers outside functions are constants.  There are assignments, `if`, `while`, `for … in range(…)`,
+calls, arithmetic and comparisons; a mix of a word and a wide number is wide.  LLVM does the rest.  The text is our own
+(see `program`), so what it does not know is an assertion.
 
 Words wrap around, `>>` brings in zeros, and `//` and `%` are by positive constants and round down.
 """
@@ -26,7 +27,7 @@ TYPES: dict[str, ir.Type] = {
     "Halves": HALF.as_pointer(),
     "bool": BIT,
 }
-Value = ir.Value
+Value = Any  # llvmlite has no types
 
 
 def module_ir(text: str, exported: frozenset[str]) -> str:
@@ -295,6 +296,8 @@ class _Body:
         if value.type == type_:
             return value
         assert isinstance(type_, ir.IntType) and isinstance(value.type, ir.IntType), (value.type, type_)
+        if isinstance(value, ir.Constant) and type_ != BIT:
+            return type_(value.constant)
         if value.type == BIT:
             return self.b.zext(value, type_)
         if type_ == BIT:

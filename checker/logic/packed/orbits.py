@@ -7,6 +7,7 @@ differ in numbering only are one orbit.  `first` alone asks for numbers; `classe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import permutations, product
 
 from vmaspace.checker.logic import terms as tm
@@ -16,6 +17,7 @@ from vmaspace.checker.logic.state import NULL
 Packed = tuple[int, ...]
 
 
+@cache
 def classes(layout: Layout) -> dict[str, list[list[int]]]:
     """For each sort, its sets of two or more interchangeable elements, as numbers from 1."""
     found: dict[str, list[list[int]]] = {}
@@ -78,7 +80,7 @@ def renamed(layout: Layout, working: list[int], names: dict[str, list[int]]) -> 
     found = [0] * layout.state_size
     for column in layout.columns.values():
         if column.at < layout.state_size:
-            for key in column.keys():
+            for key in column.places():
                 _move(layout, column, key, working, found, names)
     return found
 

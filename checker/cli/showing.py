@@ -1,0 +1,92 @@
+"""The end of every command: the report in the forms that were asked for, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from vmaspace.checker.report.artifacts import save_traces, write_junit
+from vmaspace.checker.report.as_json import report_text
+from vmaspace.checker.report.terminal import make_console, print_report, put
+from vmaspace.checker.report.verdict import Report, Verdict
+
+
+def show(
+    o: argparse.Namespace,
+    verdicts: list[Verdict],
+    blocks: dict[str, Any],
+    start: float,
+    late: bool,
+) -> int:
+    report = Report(tuple(verdicts), blocks, time.monotonic() - start, late)
+    paths = save_traces(report, o.traces)
+    if o.junit is not None:
+        write_junit(report, o.junit, paths)
+    if o.json:
+        sys.stdout.write(report_text(report, paths))
+    else:
+        console = make_console()
+        for line in summary(blocks):
+            put(console, line)
+        print_report(console, report, paths, slowest=getattr(o, "slowest", 0))
+    return int(report.exit)
+
+
+def summary(blocks: dict[str, Any]) -> list[str]:
+    """What the engines' own numbers say, in a line each."""
+    lines = []
+    if "explore" in blocks:
+        lines += exploration_lines(blocks["explore"])
+    if "fuzz" in blocks:
+        f = blocks["fuzz"]
+        rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
+        lines.append(
+            f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}"
+        )
+    if "conformance" in blocks:
+        c = blocks["conformance"]
+        lines.append(
+            f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, "
+            f"{c['known_gaps']} known gaps, {c['unsupported']} unsupported"
+        )
+    if "audit" in blocks:
+        lines += mutation_table(blocks["audit"]["mutants"])
+    return [*lines, ""] if lines else []
+
+
+def exploration_lines(e: dict[str, Any]) -> list[str]:
+    what = "orbits" if e["symmetry"] else "states"
+    rate = e["states"] / e["seconds"] if e["seconds"] else 0.0
+    end = "every state was looked at" if e["complete"] else f"NOT every state: {e['reason']}"
+    lines = [
+        f"explore      scope {e['scope']}: {e['states']:,} {what}, {e['transitions']:,} transitions, depth {e['depth']}; {end}",
+        f"             {e['seconds']:.2f} s ({rate:,.0f} {what} a second), {e['bytes_per_state']:.0f} bytes each, "
+        f"compiled in {e['compile_seconds']:.2f} s",
+    ]
+    if e["cut"]:
+        lines.append(f"             {e['cut']:,} steps leave the scope and were not followed")
+    if e["deadlocks"]:
+        lines.append(f"             {e['deadlocks']:,} states from which no call is possible")
+    width = max(len(name) for name in e["operations"])
+    for name, o in e["operations"].items():
+        never = "" if o["fired"] else "   NEVER: nothing here was said about it"
+        lines.append(f"             {name:{width}}  enabled {o['enabled']:>13,}  fired {o['fired']:>13,}{never}")
+    return lines
+
+
+def mutation_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Who finds which mutant, in how many steps and seconds."""
+    width = max((len(row["mutant"]) for row in rows), default=0)
+    lines = []
+    for subject in dict.fromkeys(row["subject"] for row in rows):
+        lines.append(subject)
+        for row in (row for row in rows if row["subject"] == subject):
+            fuzzed = "not found" if row["steps"] is None else f"{row['steps']:,} steps"
+            case = "not found" if row["case"] is None else f"{row['case']} of {row['failed_cases']}"
+            lines.append(
+                f"  {row['mutant']:{width}}  fuzz {fuzzed:>13} {row['fuzz_seconds']:7.2f} s"
+                f"  known answers {case:>16} {row['case_seconds']:5.2f} s  {row['sentence']}"
+            )
+    return lines

@@ -1,0 +1,101 @@
+"""`vmaspace explore` as a user meets it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vmaspace.checker.cli import main
+
+ARENA = Path(__file__).parents[2] / "benchmarks" / "arena" / "arena.aspec"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def call(*arguments):
+        code = main(["explore", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+def test_the_arena_is_green(run):
+    code, out, _ = run("--alone", ARENA, "--scope", "p2r2b1s1")
+    assert code == 0
+    assert "scope p2r2b1s1: 381 states, 2,548 transitions, depth 5; every state was looked at" in out
+    assert "NEVER" in out  # one space alone unites nothing
+    assert "36 passed" in out
+
+
+def test_counts_as_json_and_orbits(run):
+    code, out, _ = run("--alone", ARENA, "--scope", "p2r2b1s1", "--symmetry", "--jobs", 2, "--json")
+    report = json.loads(out)
+    assert (code, report["explore"]["states"], report["explore"]["symmetry"]) == (0, 237, True)
+    assert report["explore"]["operations"]["unmap"]["fired"] > 0
+
+
+def test_a_broken_property_is_red_and_its_trace_replays(run, tmp_path, capsys):
+    text = ARENA.read_text().replace("invariant rights_only", "invariant never_two_regions \"One at a time.\" from \"here\"\n"
+                                     "  (count r: Region where kind(r) != Kind.free) < 2\ninvariant rights_only")  # fmt: skip
+    (tmp_path / "two.aspec").write_text(text)
+    code, _, _ = run("--alone", "two.aspec", "--scope", "p2r2b1s1")
+    assert code == 1
+    (trace,) = (tmp_path / "traces").iterdir()
+    assert len(json.loads(trace.read_text())["steps"]) == 3
+    assert main(["replay", str(trace), "two.aspec", "--alone"]) == 1
+    assert "never_two_regions" in capsys.readouterr().out
+
+
+def test_the_code_can_be_printed(run):
+    code, out, _ = run("--alone", ARENA, "--scope", "p2r2b1s1", "--print-code")
+    assert code == 0
+    compile(out, "<printed>", "exec")  # the form of Python
+    assert "def advance(" in out and "def operation0(" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--alone",), "--alone takes the files"),
+        (("--alone", "ARENA", "--scope", "p2r2b1s2"), "there is no scope 'p2r2b1s2'; did you mean"),
+        (("--alone", "ARENA", "--scope", "p2r2b1s1", "--property", "siblings"), "there is no property"),
+        (("--alone", "ARENA", "--spec", "spec"), "--alone takes the files"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_a_line(run, arguments, said):
+    code, out, err = run(*(ARENA if a == "ARENA" else a for a in arguments))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_without_the_compiler_the_message_names_the_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    monkeypatch.delitem(sys.modules, "vmaspace.checker.engines.explore.search", raising=False)
+    monkeypatch.delitem(sys.modules, "vmaspace.checker.logic.packed.native", raising=False)
+    monkeypatch.delitem(sys.modules, "vmaspace.checker.logic.packed.machine", raising=False)
+    code, _, err = run("--alone", ARENA, "--scope", "p2r2b1s1")
+    assert code == 2
+    assert "vmaspace[explore]" in err
+    assert run("--alone", ARENA, "--scope", "p2r2b1s1", "--plain")[0] == 0
+
+
+def test_a_second_start_says_something_at_once(tmp_path, monkeypatch):
+    """Within a second on an idle machine; the limit here is for a busy one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    command = [sys.executable, "-c", "from vmaspace.checker.cli import main; raise SystemExit(main())", "explore",
+               "--alone", str(ARENA), "--scope", "p2r2b1s1"]  # fmt: skip
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    began = time.monotonic()
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"explore 0  ")
+        assert time.monotonic() - began < 3.0
+        assert process.wait(timeout=60) == 0

@@ -1,0 +1,136 @@
+"""The compiled search and the plain one, which share no code beyond the layout of a state, agree in everything."""
+
+import pytest
+
+from vmaspace.checker.logic.packed.orbits import least
+
+TEXT = """
+statuses { OK = 0, NO_MEMORY = -4, BAD_STATE = -20 }
+enum Life { none, alive, dead }
+flags Rights { read, write = 3 }
+given limit: bytes
+sort Item
+var life: Item -> Life
+var parent: Item -> Item
+var base: Item -> address
+var size: Item -> bytes
+var prot: Item, address -> Rights
+var near: Item, Item -> bool
+var total: int
+
+init:
+  new root: Item
+  life(root) = alive
+  size(root) = 8192
+
+def end(i: Item) = base(i) + size(i)
+def is_free(at: address, length: bytes) =
+  for i: Item where life(i) == alive, parent(i) != null: disjoint([base(i), end(i)), [at, at + length))
+
+op make(v: Item, length: bytes, rights: Rights) -> i: Item
+  BAD_STATE unless life(v) == alive
+  may NO_MEMORY if length > limit
+  asserts total < 3
+  BAD_STATE if not exists at: address where aligned(at), at + length <= 8192, is_free(at, length)
+  picks at: address where aligned(at), at + length <= 8192, is_free(at, length)
+  new i: Item
+  life(i) = alive
+  parent(i) = v
+  base(i) = at
+  size(i) = length
+  near(i, v) = true
+  total = total + 1
+  for p: address where p in [at, at + length):
+    prot(i, p) = rights
+
+op cut(i: Item, low: address, length: bytes)
+  requires parent(i) != null
+  BAD_STATE unless life(i) == alive
+  for p: address where p in [low, low + length), p in [base(i), end(i)):
+    prot(i, p) = {}
+  some j: Item where life(j) == alive, j != i, near(j, i):
+    near(i, j) = true
+
+op drop(i: Item or null)
+  if i == null:
+    total = 0
+  else:
+    for j: Item where j == i or near(j, i):
+      life(j) = dead
+      parent(j) = null
+      near(j, i) = false
+
+op wrap(i: Item, length: bytes)
+  requires life(i) == alive
+  size(i) = if wraps(2^64 - 4096, length) then 1 else (size(i) + length) mod 2^64
+
+invariant few "A count." (count i: Item where life(i) == alive) <= 3
+step dead_stay_dead "Death is for good." for i: Item where old(life(i)) == dead: life(i) == dead
+after cut(i, low, length): nothing_left "What was cut has no rights."
+  status == OK implies for p: address where p in [low, low + length), p in [base(i), end(i)): prot(i, p) == {}
+reach two_alive "Two can live." exists i, j: Item where i != j, life(i) == alive, life(j) == alive
+
+scope small: 3 Item, 4 steps, limit = 0x1000, length in [0x1000, 0x2000], low in [0, 0xfff], rights in [{read, write}],
+  total in 0..3
+scope short: 2 Item, 3 steps, limit = 0, length in [0x1000], low in [0], total in 0..7
+""".replace('"A count."', '"A count." from "here"').replace('for good."', 'for good." from "here"').replace(
+    'no rights."', 'no rights." from "here"'
+)
+
+SAME = ("states", "transitions", "depth", "cut", "deadlocks", "calls", "outcomes", "reason")
+
+
+@pytest.fixture(scope="module")
+def items(contract_of):
+    return contract_of(TEXT)
+
+
+def agree(one, other, broken):
+    a, b = one.run(), other.run()
+    assert {n: getattr(a, n) for n in SAME} == {n: getattr(b, n) for n in SAME}
+    assert set(a.failures) == set(b.failures) == broken
+    return a
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("scope", ["small", "short"])
+def test_every_kind_of_term_and_effect(items, compiled, plain, scope, symmetry):
+    result = agree(
+        compiled(items, scope, symmetry=symmetry, keep_going=True),
+        plain(items, scope, symmetry=symmetry, keep_going=True),
+        {("two_alive", None)},
+    )
+    assert result.states > 20
+    assert result.cut > 0
+    assert all(result.calls.values())
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("scope", ["p1r1b1s3", "p2r2b1s1"])
+def test_the_arena(arena, compiled, plain, scope, symmetry):
+    agree(compiled(arena, scope, symmetry=symmetry), plain(arena, scope, symmetry=symmetry), set())
+
+
+def test_a_broken_property_is_seen_by_both(fault_a, contract_of, compiled, plain):
+    contract = contract_of(fault_a)
+    broken = {("siblings_are_disjoint", None)}
+    a = compiled(contract, "p2r2b1s1", keep_going=True).run()
+    b = plain(contract, "p2r2b1s1", keep_going=True).run()
+    assert broken <= set(a.failures) == set(b.failures)
+    assert (a.states, a.transitions) == (b.states, b.transitions)
+
+
+@pytest.mark.parametrize("scope", ["p1r1b1s3", "p2r2b1s1", "p2r2b2s1"])
+def test_the_reduced_search_reaches_exactly_the_orbits(arena, compiled, scope):
+    """Every orbit of the raw search is reached, by one state, and nothing else is."""
+    raw, reduced = compiled(arena, scope), compiled(arena, scope, symmetry=True)
+    raw.run()
+    reduced.run()
+
+    def packed(search):
+        return [w.packed(i) for w in search.workers for i in range(w.count)]
+
+    orbits = {least(raw.layout, state) for state in packed(raw)}
+    reached = [least(raw.layout, state) for state in packed(reduced)]
+    assert len(reached) == len(orbits)
+    assert set(reached) == orbits
