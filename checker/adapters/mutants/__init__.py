@@ -11,7 +11,7 @@ from importlib import import_module
 
 from vmaspace.checker.adapters.mutants.registry import Mutant, mutant, mutant_of, registered
 
-SUBJECTS = ("regions", "mappings", "aspaces", "vdso")
+SUBJECTS = ("regions", "mappings", "aspaces", "vdso", "faults", "clones", "accounting", "locks")
 
 
 def all_mutants() -> tuple[Mutant, ...]:
