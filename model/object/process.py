@@ -3,7 +3,7 @@
 Mirrors `ProcessDispatcher` (`zircon/kernel/object/process_dispatcher.cc`) and `ShareableProcessState`
 (`zircon/kernel/object/include/object/shareable_process_state.h`).
 
-Does not model threads: a process that never started dies when its last handle is closed.
+Does not model when a process starts and ends by its threads: one dies when it is killed, or its last handle is closed.
 """
 
 from __future__ import annotations
