@@ -18,9 +18,10 @@ from vmaspace.checker.engines.explore.result import Progress, Result
 from vmaspace.checker.logic.contract import Contract, Scope
 from vmaspace.checker.logic.packed.native import Native
 from vmaspace.checker.logic.packed.program import CUT, UNSOUND, Program
+from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.state import State
 
-EXPORTED = ("advance", "gather", "inspect", "rehash", "first_state", "key_of")
+EXPORTED = ("advance", "gather", "inspect", "rehash", "first_state", "key_of", "too_many_points")
 ROUND = 1 << 16  # entries for one owner after which a round ends
 BUFFER = 1 << 22  # entries that one state may add beyond that
 CACHE = 1 << 13
@@ -153,6 +154,8 @@ class Search:
             tell(Progress(depth, states, queue, self.transitions, time.monotonic() - began))
             if sum(w.memory for w in self.workers) > self.memory:
                 return f"the memory limit of {self.memory // MIB} MiB is reached"
+        if self.functions["too_many_points"](0, 0, 0):
+            return f"a bound number has more than {MOST_POINTS} places at which it must be looked at"
         if not self.keep_going and any(self._failed(key) for key in self.program.failures):
             return "a property is broken"
         if self._total(UNSOUND):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmaspace.checker.language.types import BOOL
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import flatten
 from vmaspace.checker.logic.contract import Choice, Outcome, Update
-from vmaspace.checker.logic.packed.expressions import Expressions, Lines, is_wide
+from vmaspace.checker.logic.packed.expressions import EITHER, Expressions, Lines, is_wide, side_by_side
 from vmaspace.checker.logic.packed.layout import PIECES
 from vmaspace.checker.logic.terms import Term
 
@@ -75,8 +74,9 @@ class Effects:
             code.over_elements(lines, x, 0)
         elif tm.is_numeric(x.type):
             formula = side_by_side(code.fold(t) for t in self.uses(outcome, index))
-            most = code.points(x, formula, frozenset(), frozenset(), True)[1]
-            code.over_points(lines, x, formula, frozenset(), True)
+            self.settled(lines, x, condition)
+            most = code.points(x, formula, frozenset(), frozenset())[1]
+            code.over_points(lines, x, formula, frozenset())
             mentioned.append(formula)
         else:
             low, high = code.interval(x)
@@ -99,6 +99,26 @@ class Effects:
         key = code.key_of("choose", c, frees=frees)
         name = code.define("choose", key, frees, "OUT: Words", "Word", lines)
         return f"{name}({', '.join(['S', 'T', 'OUT', *map(code.name, frees)])})", most
+
+    def settled(self, lines: Lines, x: Term, condition: Term) -> None:
+        """Where a condition leaves one number only, there is nothing to search."""
+        for part in flatten(condition):
+            if part.op != "ite" or x in part.args[0].symbols:
+                continue
+            case, there, _ = part.args
+            if there.op == "eq" and x in there.args:
+                only = there.args[0] if there.args[1] is x else there.args[1]
+                if x in only.symbols:
+                    continue
+                own = self.code.bind(x)
+                lines.open(f"if {self.code.expr(case)}:")
+                lines.add(f"{own}: {self.code.kind(x)} = {self.code.expr(only)}")
+                lines.open(f"if {self.code.expr(condition)}:")
+                lines.add(f"OUT[0] = {own}")
+                lines.add("return 1")
+                lines.close()
+                lines.add("return 0")
+                lines.close()
 
     def uses(self, outcome: Outcome, index: int) -> list[Term]:
         """Every formula in which something changes with a chosen number."""
@@ -150,7 +170,7 @@ class Effects:
             return
         ready = [p for p in parts if p.symbols.isdisjoint(binders)]
         body.open(f"if {self.code.expr(tm.and_(*ready))}:")
-        self.code.loops(body, binders, [p for p in parts if p not in ready], 0, "continue", False)
+        self.code.loops(body, binders, [p for p in parts if p not in ready], 0, "continue")
 
     def pieces(self, body: Lines, u: Update) -> None:
         code = self.code
@@ -165,7 +185,7 @@ class Effects:
         own = code.bind(place)
         self.places(body, elements, [p for p in parts if place not in p.symbols])
         formula = side_by_side((inner, tm.eq(value, tm.default(value.type))))
-        call, most = code.points(place, formula, frozenset(), frozenset(), True)
+        call, most = code.points(place, formula, frozenset(), frozenset())
         tag = f"_{own}"
         body.add(f"row{tag} = {code.row(u.function, [code.fold(a) for a in u.args[:-1]])}")
         body.add(f"list{tag} = local({most + PIECES})")
@@ -179,11 +199,3 @@ class Effects:
         body.open(f"if not write_pieces(T, row{tag}, list{tag}, values{tag}, n{tag}):")
         body.add("return cut(C)")
         body.close()
-
-
-EITHER = tm.symbol("either way", BOOL)
-
-
-def side_by_side(formulas: object) -> Term:
-    """All that the formulas test a number for; a plain conjunction loses it when they cannot hold together."""
-    return tm.and_(*(tm.eq(f, EITHER) for f in formulas))  # type: ignore[attr-defined]

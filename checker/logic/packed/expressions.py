@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from vmaspace.checker.language.types import BOOL
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import cost, flatten
 from vmaspace.checker.logic.packed.layout import PIECES, Layout, ScopeError
+from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.points import Binders, NotLinear, Tests, tests_of
 from vmaspace.checker.logic.terms import Term
 
-MOST_POINTS = 1 << 14
 Interval = tuple[int, int]
 
 
@@ -242,14 +243,14 @@ class Expressions:
         body = Lines()
         if counts:
             body.add("total = 0")
-        self.loops(body, t.binders, flatten(t.body), t.stage or 0, "return total" if counts else "return False", counts)
+        self.loops(body, t.binders, flatten(t.body), t.stage or 0, "return total" if counts else "return False")
         body.add("total += 1" if counts else "return True")
         body.depth = 1
         body.add("return total" if counts else "return False")
         return self.define("q", key, frees, "", "Word" if counts else "bool", body)
 
     def loops(
-        self, body: Lines, binders: Sequence[Term], parts: Sequence[Term], stage: int, leave: str, distinct: bool
+        self, body: Lines, binders: Sequence[Term], parts: Sequence[Term], stage: int, leave: str
     ) -> None:
         """Loops over the binders with every condition tested early; what is added next stands in the innermost."""
         bound = set(binders)
@@ -259,7 +260,7 @@ class Expressions:
                 self.over_elements(body, b, stage)
             else:
                 formula = tm.and_(*parts)
-                self.over_points(body, b, formula, bound - {b}, distinct)
+                self.over_points(body, b, formula, bound - {b})
             bound.discard(b)
             pending = self.test(body, pending, bound, "continue")
 
@@ -284,11 +285,11 @@ class Expressions:
     # --- test points -----------------------------------------------------------------------------------------------
 
     def over_points(
-        self, body: Lines, b: Term, formula: Term, unbound: set[Term] | frozenset[Term], distinct: bool,
+        self, body: Lines, b: Term, formula: Term, unbound: set[Term] | frozenset[Term],
         around: frozenset[Term] = frozenset(),
     ) -> None:  # fmt: skip
         own = self.bind(b)
-        call, most = self.points(b, formula, unbound, around, distinct)
+        call, most = self.points(b, formula, unbound, around)
         body.add(f"list_{own} = local({most})")
         body.add(f"n_{own} = {call.replace('OUT', f'list_{own}')}")
         body.open(f"for i_{own} in range(n_{own}):")
@@ -296,26 +297,32 @@ class Expressions:
         body.add(f"{own} = unsigned({value})" if is_wide(self.interval(b)) else f"{own} = {value}")
 
     def points(
-        self, x: Term, formula: Term, unbound: set[Term] | frozenset[Term], around: frozenset[Term], distinct: bool
+        self, x: Term, formula: Term, unbound: set[Term] | frozenset[Term], around: frozenset[Term]
     ) -> tuple[str, int]:
         """The call that lists the test points of a bound number into `OUT`, and how many there are at most."""
         if x.type.kind == "int":
             raise NotLinear(f"{x.name}: an `int` cannot be searched; bind an address, bytes or a page")
-        tests = tests_of(x, formula, is_nested=True)
-        for e in [e for e in tests.bounds if not e[0].symbols.isdisjoint(around)]:
-            del tests.bounds[e]
-        if any(not e.symbols.isdisjoint(unbound) for e, _ in tests.bounds):
-            raise NotLinear(f"{x.name}: compared with another number that the same quantifier binds")
-        frees = self._frees_of(tests, x)
-        key = self.key_of("points", x, formula, around, distinct, frees=frees)
-        most = self.most_points(tests, around | {x})
+        # A choice is tried at all its points, as in `code`: which of them a state keeps must not depend on who asks.
+        chosen = EITHER in formula.symbols or around
+        parts = [(tm.TRUE, formula)] if chosen else cases(x, formula, tm.TRUE)
+        guarded = [(guard, tests_of(x, part, is_nested=True)) for guard, part in parts]
+        for _, tests in guarded:
+            for e in [e for e in tests.bounds if not e[0].symbols.isdisjoint(around)]:
+                del tests.bounds[e]
+            if any(not e.symbols.isdisjoint(unbound) for e, _ in tests.bounds):
+                raise NotLinear(f"{x.name}: compared with another number that the same quantifier binds")
+        unknown = around | unbound | {EITHER}  # a weaker guard only costs time
+        guarded = [(tm.and_(*(c for c in flatten(g) if c.symbols.isdisjoint(unknown))), t) for g, t in guarded]
+        frees = sorted({s for g, t in guarded for s in self._frees_of(g, t, x)}, key=lambda s: s.ident)
+        key = self.key_of("points", x, formula, around, frees=frees)
+        most = self.most_points([t for _, t in guarded], around | {x})
         if key not in self._made:
-            self._define_points(key, x, tests, frees, around | {x}, distinct)
+            self._define_points(key, x, guarded, frees, around | {x})
         return f"{self._made[key]}({', '.join(['S', 'T', 'OUT', *map(self.name, frees)])})", most
 
-    def _frees_of(self, tests: Tests, x: Term) -> list[Term]:
+    def _frees_of(self, guard: Term, tests: Tests, x: Term) -> set[Term]:
         """Everything that the bounds mention and that is bound outside."""
-        found: set[Term] = set()
+        found = set(guard.symbols)
         inner: set[Term] = set()
         for e, binders in tests.bounds:
             found |= e.symbols
@@ -327,18 +334,16 @@ class Expressions:
             if b.type.kind != "sort":
                 found |= {s for s in tests.bodies[b].symbols if s not in inner}
         found |= {s for k in tests.alignments for s in k.symbols}
-        return sorted(found - inner - {x}, key=lambda s: s.ident)
+        return found - inner - {x, EITHER}
 
-    def most_points(self, tests: Tests, listed: frozenset[Term]) -> int:
+    def most_points(self, parts: Sequence[Tests], listed: frozenset[Term]) -> int:
         starts = 2
-        for _, inner in tests.bounds:
-            starts += 2 * self._repeats(inner, tests, listed)
-        for *_, inner in tests.pieces:
-            starts += 2 * PIECES * self._repeats(inner, tests, listed)
-        most = 1 + starts * (1 + 2 * (len(tests.alignments) + 1))
-        if most > MOST_POINTS:
-            raise ScopeError(f"a bound number has up to {most} test points: take fewer elements")
-        return most
+        for tests in parts:
+            for _, inner in tests.bounds:
+                starts += 2 * self._repeats(inner, tests, listed)
+            for *_, inner in tests.pieces:
+                starts += 2 * PIECES * self._repeats(inner, tests, listed)
+        return min(MOST_POINTS, 1 + starts * (1 + 3 * sum(len(t.alignments) for t in parts)))
 
     def _repeats(self, inner: Binders, tests: Tests, listed: frozenset[Term]) -> int:
         total = 1
@@ -346,7 +351,7 @@ class Expressions:
             if b.type.kind == "sort":
                 total *= self.layout.counts[b.type.name]
             else:
-                total *= self.most_points(self._inner_tests(b, tests, listed), listed | {b})
+                total *= self.most_points([self._inner_tests(b, tests, listed)], listed | {b})
         return total
 
     def _inner_tests(self, b: Term, tests: Tests, listed: frozenset[Term]) -> Tests:
@@ -356,16 +361,27 @@ class Expressions:
         return found
 
     def _define_points(
-        self, key: object, x: Term, tests: Tests, frees: list[Term], listed: frozenset[Term], distinct: bool
+        self, key: object, x: Term, guarded: list[tuple[Term, Tests]], frees: list[Term], listed: frozenset[Term]
     ) -> None:
         body = Lines()
         top = tm.WORD if x.type.kind in ("address", "bytes") else tm.WORD // tm.PAGE
-        steps = [self.expr(k) for k in tests.alignments]
+        # Where one part asks for a bound and another for alignment, the aligned number after the bound counts.
+        steps = [(self.expr(guard), self.expr(k)) for guard, tests in guarded for k in tests.alignments]
         body.add(f"steps = local({len(steps) + 1})")
-        for i, k in enumerate(steps):
-            body.add(f"steps[{i}] = {k}")
+        for i, (guard, k) in enumerate(steps):
+            body.add(f"steps[{i}] = {k} if {guard} else 0")
         rest = f"steps, {len(steps)}, wide({top})"
         body.add(f"n = add_point(OUT, 0, wide(0), {rest})")
+        for condition, tests in guarded:
+            body.depth = 1
+            body.open(f"if {self.expr(condition)}:")
+            body.add("n = n + 0")
+            self._add_points(body, tests, listed, rest)
+        body.depth = 1
+        body.add("return n")
+        self.define("points", key, frees, "OUT: Words", "Word", body)
+
+    def _add_points(self, body: Lines, tests: Tests, listed: frozenset[Term], rest: str) -> None:
         for e, inner in tests.bounds:
             depth = body.depth
             self._around(body, inner, tests, listed)
@@ -379,15 +395,40 @@ class Expressions:
             body.open(f"for i in range({rows}[row]):")
             body.add(f"n = add_point(OUT, n, unsigned({rows}[row + 1 + i]) - {self.expr(shift)}, {rest})")
             body.depth = depth
-        body.add("return sorted_once(OUT, n)" if distinct else "return n")
-        self.define("points", key, frees, "OUT: Words", "Word", body)
 
     def _around(self, body: Lines, inner: Binders, tests: Tests, listed: frozenset[Term]) -> None:
         for b, stage in inner:
             if b.type.kind == "sort":
                 self.over_elements(body, b, stage or 0)
             else:
-                self.over_points(body, b, tests.bodies[b], frozenset(), False, listed)
+                self.over_points(body, b, tests.bodies[b], frozenset(), listed)
+
+
+EITHER = tm.symbol("either way", BOOL)
+
+
+def side_by_side(formulas: Iterable[Term]) -> Term:
+    """All that the formulas test a number for; a plain conjunction loses it when they cannot hold together."""
+    return tm.and_(*(tm.eq(f, EITHER) for f in formulas))
+
+
+def cases(x: Term, t: Term, guard: Term) -> list[tuple[Term, Term]]:
+    """The parts of a formula that test `x`, each with a condition: where that is false, the part decides nothing."""
+    if x not in t.symbols:
+        return []
+    match t.op:
+        case "not":
+            return cases(x, t.args[0], guard)
+        case "and" | "or":
+            known = [a if t.op == "and" else tm.not_(a) for a in t.args if x not in a.symbols]
+            inner = tm.and_(guard, *known)
+            return [c for a in t.args for c in cases(x, a, inner)]
+        case "ite" if t.type == BOOL and x not in t.args[0].symbols:
+            yes = cases(x, t.args[1], tm.and_(guard, t.args[0]))
+            return yes + cases(x, t.args[2], tm.and_(guard, tm.not_(t.args[0])))
+        case "eq" if t.args[0].type == BOOL:
+            return [c for a in t.args for c in cases(x, a, guard)]
+    return [(guard, t)]
 
 
 def _hull(*parts: Interval) -> Interval:

@@ -1,9 +1,9 @@
 """A small compiler: functions over whole words, written in a part of Python's syntax, become machine code.
 
 `Word` is 64 bits, `Wide` 128 (sums of addresses leave 64), `Words` an array of words and `Halves` one of 32-bit numbers.
-Assignments of numbers outside functions are constants.  There are assignments, `if`, `while`, `for … in range(…)`,
-calls, arithmetic and comparisons; a mix of a word and a wide number is wide.  LLVM does the rest.  The text is our own
-(see `program`), so what it does not know is an assertion.
+Assignments of numbers outside functions are constants, and `shared(n)` there is an array that all functions see.  There
+are assignments, `if`, `while`, `for … in range(…)`, calls, arithmetic and comparisons; a mix of a word and a wide
+number is wide.  LLVM does the rest.  The text is our own (see `program`), so what it does not know is an assertion.
 
 Words wrap around, `>>` brings in zeros, and `//` and `%` are by positive constants and round down.
 """
@@ -35,7 +35,7 @@ def module_ir(text: str, exported: frozenset[str]) -> str:
     tree = ast.parse(text)
     module = ir.Module("packed")
     definitions = [d for d in tree.body if isinstance(d, ast.FunctionDef)]
-    constants = dict(_constant(d) for d in tree.body if isinstance(d, ast.Assign))
+    constants = dict(_constant(module, d) for d in tree.body if isinstance(d, ast.Assign))
     functions: dict[str, ir.Function] = {}
     for d in definitions:
         functions[d.name] = _declare(module, d, d.name in exported)
@@ -44,11 +44,16 @@ def module_ir(text: str, exported: frozenset[str]) -> str:
     return str(module)
 
 
-def _constant(d: ast.Assign) -> tuple[str, int]:
+def _constant(module: ir.Module, d: ast.Assign) -> tuple[str, Value]:
     (target,) = d.targets
     assert isinstance(target, ast.Name)
-    value: int = ast.literal_eval(d.value)
-    return target.id, value
+    match d.value:
+        case ast.Call(func=ast.Name(id="shared"), args=[ast.Constant(value=int() as size)]):
+            kind = ir.ArrayType(WORD, size)
+            words = ir.GlobalVariable(module, kind, target.id)
+            words.linkage, words.initializer = "internal", ir.Constant(kind, None)
+            return target.id, words.gep([HALF(0), HALF(0)])
+    return target.id, WORD(ast.literal_eval(d.value))
 
 
 def _declare(module: ir.Module, d: ast.FunctionDef, is_exported: bool) -> ir.Function:
@@ -81,7 +86,7 @@ class _Body:
         module: ir.Module,
         functions: dict[str, ir.Function],
         function: ir.Function,
-        constants: dict[str, int],
+        constants: dict[str, Value],
     ) -> None:
         self.module = module
         self.constants = constants
@@ -241,7 +246,7 @@ class _Body:
             case ast.Name(id=name) if name in self.slots:
                 return self.b.load(self.slots[name])
             case ast.Name(id=name):
-                return WORD(self.constants[name])
+                return self.constants[name]
             case ast.BinOp(left=left, op=op, right=right):
                 return self.arithmetic(op, self.expr(left), self.expr(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):

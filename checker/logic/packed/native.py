@@ -17,6 +17,7 @@ from llvmlite import binding as llvm
 from vmaspace.checker.logic.packed.machine import module_ir
 
 SUFFIX = ".o"
+LARGE = 120_000  # characters; to copy functions into each other would then take longer than it saves
 
 
 class Native:
@@ -51,6 +52,9 @@ def _compile(text: str, exported: Sequence[str], machine: Any) -> bytes:
     module = llvm.parse_assembly(module_ir(text, frozenset(exported)))
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
+    if len(text) > LARGE:
+        options.inlining_threshold = 25
+        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     found: bytes = machine.emit_object(module)

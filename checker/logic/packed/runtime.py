@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from vmaspace.checker.logic.packed.layout import PIECES
 
+MOST_POINTS = 1024  # places at which one bound number is looked at
+
 TEXT = f'''
 PIECES = {PIECES}
+MOST_POINTS = {MOST_POINTS}
+SHARED = shared(1)
 
 
 def piece_at(S: Words, row: Word, address: Wide) -> Word:
@@ -21,8 +25,29 @@ def piece_at(S: Words, row: Word, address: Wide) -> Word:
 def put_point(OUT: Words, n: Word, value: Wide, top: Wide) -> Word:
     if value < 0 or value >= top:
         return n
-    OUT[n] = value
+    i = 0
+    after = n
+    while i < after:
+        middle = (i + after) // 2
+        if unsigned(OUT[middle]) < value:
+            i = middle + 1
+        else:
+            after = middle
+    if i < n and unsigned(OUT[i]) == value:
+        return n
+    if n == MOST_POINTS:
+        SHARED[0] = 1
+        return n
+    j = n
+    while j > i:
+        OUT[j] = OUT[j - 1]
+        j -= 1
+    OUT[i] = value
     return n + 1
+
+
+def too_many_points(context: Word, a: Word, b: Word) -> Word:
+    return SHARED[0]
 
 
 def add_point(OUT: Words, n: Word, bound: Wide, steps: Words, count: Word, top: Wide) -> Word:
@@ -42,27 +67,10 @@ def add_point(OUT: Words, n: Word, bound: Wide, steps: Words, count: Word, top: 
     return n
 
 
-def sorted_once(OUT: Words, n: Word) -> Word:
-    for i in range(1, n):
-        value = OUT[i]
-        j = i
-        while j > 0 and unsigned(OUT[j - 1]) > unsigned(value):
-            OUT[j] = OUT[j - 1]
-            j -= 1
-        OUT[j] = value
-    m = 0
-    for i in range(n):
-        if m == 0 or OUT[m - 1] != OUT[i]:
-            OUT[m] = OUT[i]
-            m += 1
-    return m
-
-
 def with_starts(T: Words, row: Word, OUT: Words, n: Word) -> Word:
     for i in range(T[row]):
-        OUT[n] = T[row + 1 + i]
-        n += 1
-    return sorted_once(OUT, n)
+        n = put_point(OUT, n, unsigned(T[row + 1 + i]), wide(18446744073709551616))
+    return n
 
 
 def write_pieces(T: Words, row: Word, starts: Words, values: Words, n: Word) -> bool:
