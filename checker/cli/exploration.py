@@ -6,61 +6,91 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program
 from vmaspace.checker.engines.explore.result import Progress as Reached
-from vmaspace.checker.engines.explore.run import MIB, Explorer, Options, generated_text
+from vmaspace.checker.engines.explore.run import MIB, Options, generated_text
+from vmaspace.checker.engines.explore.scopes import chosen, explore_all
 from vmaspace.checker.logic.contract import Contract, Scope
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.report.progress import Progress
+from vmaspace.checker.report.verdict import Verdict
+
+NO_COMPILER = "explore compiles the contract with llvmlite, which is not installed: pip install 'vmaspace[explore]'"
+MEMORY = {"quick": 1024, "ci": 2048, "nightly": 16384}  # MiB
 
 
 def explore(o: argparse.Namespace) -> int:
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
     names = known(o.property or (), program.properties, "property")
-    known([o.scope], program.scopes, "scope")
     contract = elaborate(program)
+    scopes = chosen(contract, o.scope)
+    if not scopes:
+        known([o.scope], program.scopes, "scope")
     if names:
-        chosen = {n: p for n, p in contract.properties.items() if n in names}
-        contract = replace(contract, properties=chosen)
-    scope = contract.scopes[o.scope]
+        contract = only(contract, names)
     options = Options(
         jobs=o.jobs, memory=o.memory * MIB, symmetry=o.symmetry, keep_going=o.keep_going, plain=o.plain or o.print_code,
         cache=None if o.no_cache else cache_folder(),
     )  # fmt: skip
     try:
         if o.print_code:
-            sys.stdout.write(generated_text(contract, scope, o.symmetry))
+            sys.stdout.write("\n\n".join(generated_text(contract, scope, o.symmetry) for scope in scopes))
             return 0
-        return search(o, contract, scope, options, start)
+        verdicts, block = search(contract, scopes, options)
     except ScopeError as error:
         raise UsageError(str(error)) from None
     except ModuleNotFoundError as error:
         if error.name != "llvmlite":
             raise
-        raise UsageError(
-            "explore compiles the contract with llvmlite, which is not installed; "
-            "pip install 'vmaspace[explore]', or take the slow way: --plain"
-        ) from None
+        raise UsageError(f"{NO_COMPILER}, or take the slow way: --plain") from None
+    late = not block["complete"] and not any(v.is_red for v in verdicts)
+    return show(o, verdicts, {"explore": block}, start, late)
 
 
-def search(o: argparse.Namespace, contract: Contract, scope: Scope, options: Options, start: float) -> int:
+def only(contract: Contract, names: Iterable[str]) -> Contract:
+    """The contract with these properties and no others."""
+    return replace(contract, properties={n: contract.properties[n] for n in names})
+
+
+def search(
+    contract: Contract, scopes: list[Scope], options: Options
+) -> tuple[list[Verdict], dict[str, Any]]:
     with Progress("explore") as progress:
-        progress.text = f"scope {scope.name}: compiling"
-        progress.show()
-        explorer = Explorer(contract, scope, options)
 
-        def tell(reached: Reached) -> None:
-            progress.update(reached.states, str(reached))
+        def tell(name: str, reached: Reached | None) -> None:
+            if reached is None:
+                progress.text = f"scope {name}: compiling"
+                progress.show()
+            else:
+                progress.update(reached.states, f"scope {name}: {reached}")
 
-        verdicts, statistics = explorer.explore(tell)
-    return show(o, verdicts, {"explore": statistics}, start, not statistics["complete"] and not any(v.is_red for v in verdicts))
+        return explore_all(contract, scopes, options, tell)
+
+
+def explore_profile(contract: Contract, profile: str) -> tuple[list[Verdict], dict[str, Any]]:
+    """What the main job explores; without the compiler, nothing, and the report says so."""
+    scopes = [s for s in chosen(contract, profile) if s.name != profile]
+    if not scopes:
+        return [], {}
+    jobs = os.cpu_count() or 1
+    options = Options(jobs=min(jobs, 2), memory=MEMORY[profile] * MIB, keep_going=True, cache=cache_folder())
+    try:
+        return search(contract, scopes, options)
+    except ModuleNotFoundError as error:
+        if error.name != "llvmlite":
+            raise
+        return [], {"skipped": NO_COMPILER}
+    except ScopeError as error:
+        raise UsageError(str(error)) from None
 
 
 def cache_folder() -> Path:

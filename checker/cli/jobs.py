@@ -13,6 +13,7 @@ from typing import Any
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
 from vmaspace.checker.cli.error import UsageError
+from vmaspace.checker.cli.exploration import explore_profile, only
 from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program, settings
@@ -20,6 +21,7 @@ from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.engines.audit import Audit
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
+from vmaspace.checker.engines.explore.scopes import disagreements
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
 from vmaspace.checker.engines.prove.induction import Induction
 from vmaspace.checker.engines.prove.obligations import obligations
@@ -39,7 +41,7 @@ FUZZ_SECONDS = 20.0
 
 
 def check(o: argparse.Namespace) -> int:
-    """The main job: prove, then fuzz, then known answers."""
+    """The main job: prove, explore, fuzz, known answers."""
     profile = PROFILES[o.profile]
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
@@ -48,6 +50,12 @@ def check(o: argparse.Namespace) -> int:
     verdicts, blocks, late = prove_all(
         program, o, profile.budget(program), names, None, _left(start, o.budget)
     )
+    if _left(start, o.budget) != 0.0:
+        contract = elaborate(program)
+        found, explored = explore_profile(contract if names is None else only(contract, names), o.profile)
+        verdicts += [*found, *disagreements(verdicts, found)]
+        if explored:
+            blocks["explore"] = explored
     left = _left(start, o.budget)
     seconds = profile.fuzz_seconds if left is None else min(profile.fuzz_seconds, left)
     if seconds > 0:

@@ -96,7 +96,7 @@ def _explore(p: argparse.ArgumentParser) -> None:
     p.set_defaults(job="exploration.explore")
     _sources(p)
     _only(p)
-    p.add_argument("--scope", default="ci", metavar="NAME", help="a scope of the contract (default: ci)")
+    p.add_argument("--scope", default="ci", metavar="NAME", help="a scope, and all called NAME_... (default: ci)")
     p.add_argument("--symmetry", action="store_true", help="one state for all that differ in numbering only")
     p.add_argument("--keep-going", action="store_true", help="do not stop at the first property that is broken")
     p.add_argument("--jobs", type=_positive, default=1, metavar="N", help="worker threads (default: 1)")

@@ -38,7 +38,10 @@ def summary(blocks: dict[str, Any]) -> list[str]:
     """What the engines' own numbers say, in a line each."""
     lines = []
     if "explore" in blocks:
-        lines += exploration_lines(blocks["explore"])
+        if "skipped" in blocks["explore"]:
+            lines.append(f"explore      SKIPPED: {blocks['explore']['skipped']}")
+        for scope in blocks["explore"].get("scopes", ()):
+            lines += exploration_lines(scope)
     if "fuzz" in blocks:
         f = blocks["fuzz"]
         rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
@@ -59,7 +62,11 @@ def summary(blocks: dict[str, Any]) -> list[str]:
 def exploration_lines(e: dict[str, Any]) -> list[str]:
     what = "orbits" if e["symmetry"] else "states"
     rate = e["states"] / e["seconds"] if e["seconds"] else 0.0
-    end = "every state was looked at" if e["complete"] else f"NOT every state: {e['reason']}"
+    end = "every state was looked at"
+    if not e["complete"]:
+        end = f"NOT every state: {e['reason']}"
+    elif e["depth"] == e["steps"]:
+        end = f"every run of up to {e['steps']} operations was looked at"
     lines = [
         f"explore      scope {e['scope']}: {e['states']:,} {what}, {e['transitions']:,} transitions, depth {e['depth']}; {end}",
         f"             {e['seconds']:.2f} s ({rate:,.0f} {what} a second), {e['bytes_per_state']:.0f} bytes each, "

@@ -38,8 +38,8 @@ def test_the_arena_is_green(run):
 def test_counts_as_json_and_orbits(run):
     code, out, _ = run("--alone", ARENA, "--scope", "p2r2b1s1", "--symmetry", "--jobs", 2, "--json")
     report = json.loads(out)
-    assert (code, report["explore"]["states"], report["explore"]["symmetry"]) == (0, 237, True)
-    assert report["explore"]["operations"]["unmap"]["fired"] > 0
+    assert (code, report["explore"]["states"], report["explore"]["scopes"][0]["symmetry"]) == (0, 237, True)
+    assert report["explore"]["scopes"][0]["operations"]["unmap"]["fired"] > 0
 
 
 def test_a_broken_property_is_red_and_its_trace_replays(run, tmp_path, capsys):

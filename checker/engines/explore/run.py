@@ -148,6 +148,7 @@ class Explorer:
             "states": result.states,
             "transitions": result.transitions,
             "depth": result.depth,
+            "steps": self.scope.steps or None,
             "cut": result.cut,
             "deadlocks": result.deadlocks,
             "operations": operations,

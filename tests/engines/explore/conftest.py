@@ -53,9 +53,15 @@ def fault_b(arena_text):
 
 
 @pytest.fixture(scope="session")
-def compiled():
+def cache(tmp_path_factory):
+    """Machine code that several tests use."""
+    return tmp_path_factory.mktemp("code")
+
+
+@pytest.fixture(scope="session")
+def compiled(cache):
     def search(contract, scope, **options):
-        return Search(contract, contract.scopes[scope], Interpreter(contract).initial, **options)
+        return Search(contract, contract.scopes[scope], Interpreter(contract).initial, cache=cache, **options)
 
     return search
 
