@@ -103,6 +103,12 @@ def _explore(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--memory", type=_positive, default=4096, metavar="MIB", help="end where states take so much (default: 4096)"
     )
+    p.add_argument(
+        "--checkpoint", metavar="DIR", help="keep there how far the search is; the same call again goes on from it"
+    )
+    p.add_argument(
+        "--checkpoint-every", type=_seconds, default=60.0, metavar="SECONDS", help="how often (default: 60)"
+    )
     p.add_argument("--plain", action="store_true", help="without machine code: slow, and written independently")
     p.add_argument("--no-cache", action="store_true", help="neither read nor keep machine code of earlier runs")
     p.add_argument("--print-code", action="store_true", help="print the generated code and search nothing")

@@ -25,6 +25,12 @@ class Stretch:
         del self._view
         self.map.close()
 
+    def part(self, start: int, end: int) -> bytes:
+        return self.map[start:end]
+
+    def put(self, data: bytes) -> None:
+        self.map[: len(data)] = data
+
     def words(self, at: int, count: int) -> tuple[int, ...]:
         """Words as numbers without a sign."""
         return tuple((ctypes.c_uint64 * count).from_address(self.address + at * 8))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vmaspace.checker.engines.explore.checkpoint import Checkpoint
 from vmaspace.checker.engines.explore.core import core_text
 from vmaspace.checker.engines.explore.plain import PlainSearch
 from vmaspace.checker.engines.explore.result import Progress, Result, Searching
@@ -27,7 +28,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to search.  `memory` in bytes; `plain` without machine code; `cache` a folder for machine code."""
+    """How to search.  `memory` in bytes; `plain` without machine code; `cache` a folder for machine code.
+
+    With `checkpoint`, a folder, a search writes there every so many seconds how far it is, and goes on from there.
+    """
 
     jobs: int = 1
     memory: int = 4096 * MIB
@@ -35,6 +39,8 @@ class Options:
     keep_going: bool = False
     plain: bool = False
     cache: Path | None = None
+    checkpoint: Path | None = None
+    checkpoint_every: float = 60.0
 
 
 class Explorer:
@@ -171,9 +177,12 @@ def make_search(
         return PlainSearch(contract, scope, start, options.symmetry, options.keep_going)
     from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
 
+    kept = None
+    if options.checkpoint is not None:
+        kept = Checkpoint(options.checkpoint / scope.name, options.checkpoint_every)
     return Search(
         contract, scope, start, jobs=options.jobs, memory=options.memory, cache=options.cache,
-        symmetry=options.symmetry, keep_going=options.keep_going,
+        symmetry=options.symmetry, keep_going=options.keep_going, checkpoint=kept,
     )  # fmt: skip
 
 

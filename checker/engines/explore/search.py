@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
 from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, core_text
 from vmaspace.checker.engines.explore.memory import Stretch
 from vmaspace.checker.engines.explore.result import Progress, Result
@@ -95,6 +96,7 @@ class Search:
         cache: Path | None = None,
         symmetry: bool = False,
         keep_going: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         began = time.monotonic()
         self.program = Program(contract, scope, symmetry)
@@ -107,6 +109,7 @@ class Search:
         self.memory = memory
         self.steps = scope.steps or None
         self.keep_going = keep_going
+        self.checkpoint = checkpoint
         self.entry = self.layout.words + ENTRY_EXTRA
         most = min(memory // (8 * self.layout.words), (1 << 32) // jobs)
         self.workers = [Worker(i, jobs, self.program, most, self.entry) for i in range(jobs)]
@@ -117,23 +120,27 @@ class Search:
 
     def run(self, tell: Callable[[Progress], None] = lambda _: None) -> Result:
         began = time.monotonic()
-        depth, reason = 0, ""
+        depth, reason, ends = -1, "", [0] * self.jobs
         with ThreadPoolExecutor(self.jobs) as pool:
             self.pool = pool
             try:
-                self._begin()
+                place = self.checkpoint.load(self) if self.checkpoint else None
+                if place is None:
+                    self._begin()
+                else:
+                    depth, ends, self.first = place.depth, place.ends, place.first
                 while not reason:
-                    ends = [w.count for w in self.workers]
-                    if all(w.done == end for w, end in zip(self.workers, ends, strict=True)):
-                        break
+                    if [w.done for w in self.workers] == ends:  # a level is done: the next is what it found
+                        counts = [w.count for w in self.workers]
+                        if counts == ends:
+                            break
+                        depth, ends = depth + 1, counts
                     if depth == self.steps:
                         break
                     reason = self._level(ends, depth, began, tell)
-                    if not reason and sum(w.count for w in self.workers) > sum(ends):
-                        depth += 1
             except KeyboardInterrupt:
                 reason = "interrupted"
-        result = self._result(depth, reason)
+        result = self._result(max(0, depth), reason)
         result.seconds = time.monotonic() - began
         return result
 
@@ -152,6 +159,8 @@ class Search:
             states = sum(w.count for w in self.workers)
             queue = states - sum(w.done for w in self.workers)
             tell(Progress(depth, states, queue, self.transitions, time.monotonic() - began))
+            if self.checkpoint is not None and self.checkpoint.is_due:
+                self.checkpoint.save(self, Place(depth, ends, self.first))
             if sum(w.memory for w in self.workers) > self.memory:
                 return f"the memory limit of {self.memory // MIB} MiB is reached"
         if self.functions["too_many_points"](0, 0, 0):
@@ -191,10 +200,20 @@ class Search:
         while (w.count + more) > size * FULL:
             size *= 2
         if size > w.table_size:
-            table = Stretch(8 * size)
-            self.functions["rehash"](w.context.address, table.address, size - 1)
-            w.table.free()
-            w.table, w.table_size = table, size
+            self._rehash(w, size)
+
+    def rebuild_table(self, w: Worker) -> None:
+        """The table of states that came from elsewhere."""
+        size = FIRST_TABLE
+        while w.count > size * FULL:
+            size *= 2
+        self._rehash(w, size)
+
+    def _rehash(self, w: Worker, size: int) -> None:
+        table = Stretch(8 * size)
+        self.functions["rehash"](w.context.address, table.address, size - 1)
+        w.table.free()
+        w.table, w.table_size = table, size
 
     # --- what was found --------------------------------------------------------------------------------------------
 

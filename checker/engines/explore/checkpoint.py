@@ -1,0 +1,129 @@
+"""Checkpoints: a search that is killed at any moment goes on where it last wrote one.
+
+States and parents are only ever added to, so their files grow by what is new; then one small file, replaced in one go, says how
+much of them counts.  Whatever was written behind that when the process died is written over.  The table of what is
+known is not kept: it follows from the states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmaspace.checker.engines.explore.core import AT
+from vmaspace.checker.logic.packed.layout import ScopeError
+from vmaspace.checker.logic.packed.program import CUT, FIRST_SLOT, UNSOUND
+
+if TYPE_CHECKING:
+    from vmaspace.checker.engines.explore.search import Search, Worker
+
+SCHEMA = "vmaspace.checkpoint/1"
+INDEX = "checkpoint.json"
+KEPT = (CUT, UNSOUND, AT["DEADLOCKS"], AT["FIRST_DEADLOCK"], AT["COUNT"])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its levels a search stands: the depth, and where the level at hand ends for each worker."""
+
+    depth: int
+    ends: list[int]
+    first: int
+
+
+class Checkpoint:
+    """The checkpoint of one search in a folder of its own; written every so many seconds."""
+
+    def __init__(self, folder: Path, every: float) -> None:
+        self.folder = folder
+        self.every = every
+        self.written = time.monotonic()
+        self.kept: list[int] = []  # states that the files of each worker hold
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self.written >= self.every
+
+    def save(self, search: Search, place: Place) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.kept = self.kept or [0] * len(search.workers)
+        for w, kept in zip(search.workers, self.kept, strict=True):
+            for file, stretch, size in self._files(w):
+                _append(file, stretch.part(kept * size, w.count * size), kept * size)
+        self.kept = [w.count for w in search.workers]
+        index = {
+            "schema": SCHEMA,
+            "search": key_of(search),
+            "place": [place.depth, place.ends, place.first],
+            "workers": [[w.done, w.inspected, self._counters(search, w)] for w in search.workers],
+        }
+        draft = self.folder / f".{INDEX}"
+        draft.write_text(json.dumps(index), encoding="utf-8")
+        _sync(draft)
+        draft.replace(self.folder / INDEX)
+        self.written = time.monotonic()
+
+    def load(self, search: Search) -> Place | None:
+        """Put a search where its checkpoint says; None if there is no checkpoint yet."""
+        try:
+            index = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            if index["search"] != key_of(search):
+                raise ScopeError(f"{self.folder}: the checkpoint is of another search; name another folder or remove it")
+            for w, (done, inspected, counters) in zip(search.workers, index["workers"], strict=True):
+                self._restore(search, w, counters)
+                w.done, w.inspected = done, inspected
+            depth, ends, first = index["place"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ScopeError(f"{self.folder}: the checkpoint cannot be read ({error}); remove the folder") from None
+        self.kept = [w.count for w in search.workers]
+        return Place(depth, ends, first)
+
+    def _restore(self, search: Search, w: Worker, counters: Sequence[int]) -> None:
+        for slot, value in zip(self._slots(search), counters, strict=True):
+            w.context.set_words(slot, [value])
+        for file, stretch, size in self._files(w):
+            with file.open("rb") as stored:
+                data = stored.read(w.count * size)
+            if len(data) != w.count * size:
+                raise ValueError(f"{file.name} is too short")
+            stretch.put(data)
+        search.rebuild_table(w)
+
+    def _files(self, w: Worker) -> list[tuple[Path, Any, int]]:
+        return [
+            (self.folder / f"states.{w.number}", w.states, 8 * w.width),
+            (self.folder / f"parents.{w.number}", w.parents, 4),
+        ]
+
+    def _slots(self, search: Search) -> list[int]:
+        return [*KEPT, *range(FIRST_SLOT, search.program.context_size)]
+
+    def _counters(self, search: Search, w: Worker) -> list[int]:
+        return [w.context.words(slot, 1)[0] for slot in self._slots(search)]
+
+
+def key_of(search: Search) -> str:
+    """What must be the same for a checkpoint to fit: the code, the first state, how many workers, how many steps."""
+    parts = (search.text, repr(search.layout.to_working(search.start)), str(search.jobs), str(search.steps))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _append(file: Path, data: bytes, at: int) -> None:
+    with file.open("r+b" if file.exists() else "w+b") as target:
+        target.seek(at)
+        target.write(data)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as stored:
+        os.fsync(stored.fileno())
