@@ -41,6 +41,7 @@ def explore(o: argparse.Namespace) -> int:
         jobs=o.jobs, memory=o.memory * MIB, symmetry=o.symmetry, keep_going=o.keep_going, plain=o.plain or o.print_code,
         cache=None if o.no_cache else cache_folder(),
         checkpoint=None if o.checkpoint is None else Path(o.checkpoint), checkpoint_every=o.checkpoint_every,
+        simulate=o.simulate, seed=o.seed,
     )  # fmt: skip
     try:
         if o.print_code:

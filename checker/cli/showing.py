@@ -63,7 +63,9 @@ def exploration_lines(e: dict[str, Any]) -> list[str]:
     what = "orbits" if e["symmetry"] else "states"
     rate = e["states"] / e["seconds"] if e["seconds"] else 0.0
     end = "every state was looked at"
-    if not e["complete"]:
+    if e["simulated"]:
+        end = f"{e['simulated']:,} steps of random walks; NOT every state"
+    elif not e["complete"]:
         end = f"NOT every state: {e['reason']}"
     elif e["depth"] == e["steps"]:
         end = f"every run of up to {e['steps']} operations was looked at"

@@ -30,7 +30,8 @@ MIB = 1 << 20
 class Options:
     """How to search.  `memory` in bytes; `plain` without machine code; `cache` a folder for machine code.
 
-    With `checkpoint`, a folder, a search writes there every so many seconds how far it is, and goes on from there.
+    `simulate`: take so many steps at random instead.  With `checkpoint`, a folder, a search writes there every so many
+    seconds how far it is, and goes on from there.
     """
 
     jobs: int = 1
@@ -41,6 +42,8 @@ class Options:
     cache: Path | None = None
     checkpoint: Path | None = None
     checkpoint_every: float = 60.0
+    simulate: int = 0
+    seed: int = 0
 
 
 class Explorer:
@@ -135,6 +138,8 @@ class Explorer:
 
     def reach_of(self, result: Result) -> str:
         """How far the answer reaches, in words."""
+        if self.options.simulate:
+            return f"{self.options.simulate:,} steps of random walks in scope {self.scope.name}"
         what = "orbits" if self.options.symmetry else "states"
         within = f", runs of up to {self.scope.steps} operations" if self.scope.steps else ""
         return f"{result.states:,} {what} of scope {self.scope.name}{within}"
@@ -155,6 +160,7 @@ class Explorer:
             "transitions": result.transitions,
             "depth": result.depth,
             "steps": self.scope.steps or None,
+            "simulated": self.options.simulate,
             "cut": result.cut,
             "deadlocks": result.deadlocks,
             "operations": operations,
@@ -180,10 +186,15 @@ def make_search(
     kept = None
     if options.checkpoint is not None:
         kept = Checkpoint(options.checkpoint / scope.name, options.checkpoint_every)
-    return Search(
-        contract, scope, start, jobs=options.jobs, memory=options.memory, cache=options.cache,
+    search = Search(
+        contract, scope, start, jobs=1 if options.simulate else options.jobs, memory=options.memory, cache=options.cache,
         symmetry=options.symmetry, keep_going=options.keep_going, checkpoint=kept,
     )  # fmt: skip
+    if not options.simulate:
+        return search
+    from vmaspace.checker.engines.explore.walk import Walks
+
+    return Walks(search, options.simulate, options.seed)
 
 
 def generated_text(contract: Contract, scope: Scope, symmetry: bool) -> str:

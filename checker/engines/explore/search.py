@@ -65,6 +65,13 @@ class Worker:
     def set(self, name: str, value: int) -> None:
         self.context.set_words(AT[name], [value])
 
+    def filled(self, owner: int) -> int:
+        """Entries in the buffer for an owner."""
+        return self.context.words(AT["FILLED"] + owner, 1)[0]
+
+    def set_filled(self, owner: int, count: int) -> None:
+        self.context.set_words(AT["FILLED"] + owner, [count])
+
     @property
     def count(self) -> int:
         return self.get("COUNT")
@@ -140,7 +147,7 @@ class Search:
                     reason = self._level(ends, depth, began, tell)
             except KeyboardInterrupt:
                 reason = "interrupted"
-        result = self._result(max(0, depth), reason)
+        result = self.result(max(0, depth), reason)
         result.seconds = time.monotonic() - began
         return result
 
@@ -180,10 +187,11 @@ class Search:
 
     def _exchange(self) -> None:
         """Every owner looks up what it was sent."""
-        sent = [[w.context.words(AT["FILLED"] + o, 1)[0] for o in range(self.jobs)] for w in self.workers]
+        sent = [[w.filled(o) for o in range(self.jobs)] for w in self.workers]
         list(self.pool.map(lambda o: self._gather(o, [row[o.number] for row in sent]), self.workers))
         for w in self.workers:
-            w.context.set_words(AT["FILLED"], [0] * self.jobs)
+            for owner in range(self.jobs):
+                w.set_filled(owner, 0)
 
     def _gather(self, owner: Worker, counts: list[int]) -> None:
         for w, count in zip(self.workers, counts, strict=True):
@@ -238,7 +246,15 @@ class Search:
         ]
         return min(found, key=lambda n: (len(self.path(n)), n), default=None)
 
-    def _result(self, depth: int, reason: str) -> Result:
+    def result(self, depth: int, reason: str) -> Result:
+        found = self.counts(depth, reason)
+        found.first_deadlock = self._first(AT["FIRST_DEADLOCK"])
+        found.failures = {
+            key: n for key, slot in self.program.failures.items() if (n := self._first(slot)) is not None
+        }
+        return found
+
+    def counts(self, depth: int, reason: str) -> Result:
         p = self.program
         states = sum(w.count for w in self.workers)
         return Result(
@@ -247,10 +263,8 @@ class Search:
             depth=depth,
             cut=self._total(CUT),
             deadlocks=self._total(AT["DEADLOCKS"]),
-            first_deadlock=self._first(AT["FIRST_DEADLOCK"]),
             calls={name: self._total(slot) for name, slot in p.calls.items()},
             outcomes={key: self._total(slot) for key, slot in p.outcomes.items()},
-            failures={key: n for key, slot in p.failures.items() if (n := self._first(slot)) is not None},
             reason=reason,
             bytes_a_state=sum(w.memory for w in self.workers) / max(1, states),
             compile_seconds=self.compile_seconds,
