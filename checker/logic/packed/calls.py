@@ -10,8 +10,9 @@ from __future__ import annotations
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import flatten
 from vmaspace.checker.logic.contract import Operation
-from vmaspace.checker.logic.packed.expressions import Expressions, Lines, is_wide
+from vmaspace.checker.logic.packed.expressions import Expressions, is_wide
 from vmaspace.checker.logic.packed.layout import ScopeError
+from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.terms import Term
 
 MOST_VALUES = 1 << 16  # of an argument that only its type bounds

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
-from vmaspace.checker.logic.packed.expressions import Expressions, Lines
+from vmaspace.checker.logic.packed.expressions import Expressions
 from vmaspace.checker.logic.packed.layout import PIECES, Column, Field, Layout, ScopeError
+from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.orbits import classes
 
 ROUNDS = 2

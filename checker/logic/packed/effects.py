@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import flatten
 from vmaspace.checker.logic.contract import Choice, Outcome, Update
-from vmaspace.checker.logic.packed.expressions import EITHER, Expressions, Lines, is_wide, side_by_side
+from vmaspace.checker.logic.packed.cases import EITHER, side_by_side
+from vmaspace.checker.logic.packed.expressions import Expressions, is_wide
 from vmaspace.checker.logic.packed.layout import PIECES
+from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.terms import Term
 
 

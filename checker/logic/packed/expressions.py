@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
-from vmaspace.checker.language.types import BOOL
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import cost, flatten
+from vmaspace.checker.logic.packed.cases import EITHER, cases
 from vmaspace.checker.logic.packed.layout import PIECES, Layout, ScopeError
+from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.points import Binders, NotLinear, Tests, tests_of
 from vmaspace.checker.logic.terms import Term
@@ -24,24 +24,6 @@ Interval = tuple[int, int]
 
 def is_wide(bounds: Interval) -> bool:
     return bounds[0] < -(1 << 63) or bounds[1] >= 1 << 63
-
-
-@dataclass(slots=True)
-class Lines:
-    """The body of a function while it is written."""
-
-    lines: list[str] = field(default_factory=list)
-    depth: int = 1
-
-    def add(self, text: str) -> None:
-        self.lines.append("    " * self.depth + text)
-
-    def open(self, text: str) -> None:
-        self.add(text)
-        self.depth += 1
-
-    def close(self) -> None:
-        self.depth -= 1
 
 
 class Expressions:
@@ -402,33 +384,6 @@ class Expressions:
                 self.over_elements(body, b, stage or 0)
             else:
                 self.over_points(body, b, tests.bodies[b], frozenset(), listed)
-
-
-EITHER = tm.symbol("either way", BOOL)
-
-
-def side_by_side(formulas: Iterable[Term]) -> Term:
-    """All that the formulas test a number for; a plain conjunction loses it when they cannot hold together."""
-    return tm.and_(*(tm.eq(f, EITHER) for f in formulas))
-
-
-def cases(x: Term, t: Term, guard: Term) -> list[tuple[Term, Term]]:
-    """The parts of a formula that test `x`, each with a condition: where that is false, the part decides nothing."""
-    if x not in t.symbols:
-        return []
-    match t.op:
-        case "not":
-            return cases(x, t.args[0], guard)
-        case "and" | "or":
-            known = [a if t.op == "and" else tm.not_(a) for a in t.args if x not in a.symbols]
-            inner = tm.and_(guard, *known)
-            return [c for a in t.args for c in cases(x, a, inner)]
-        case "ite" if t.type == BOOL and x not in t.args[0].symbols:
-            yes = cases(x, t.args[1], tm.and_(guard, t.args[0]))
-            return yes + cases(x, t.args[2], tm.and_(guard, tm.not_(t.args[0])))
-        case "eq" if t.args[0].type == BOOL:
-            return [c for a in t.args for c in cases(x, a, guard)]
-    return [(guard, t)]
 
 
 def _hull(*parts: Interval) -> Interval:

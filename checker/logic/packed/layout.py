@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from vmaspace.checker.language.types import NUMERIC, Type
+from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import evaluator
 from vmaspace.checker.logic.contract import Contract, Scope
@@ -291,7 +291,3 @@ def world_of(contract: Contract, scope: Scope, counts: Mapping[str, int]) -> Sta
         if not evaluator(assumption)(world, world, {}):
             raise ScopeError(f"scope {scope.name}: the contract assumes {assumption!r}")
     return world
-
-
-def is_number(type_: Type) -> bool:
-    return type_.kind in NUMERIC

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import permutations, product
 
-from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.packed.layout import Column, Layout, ScopeError
 from vmaspace.checker.logic.state import NULL
 
@@ -102,7 +101,3 @@ def least(layout: Layout, packed: Packed) -> Packed:
     """The least packed state of an orbit, found by trying every exchange."""
     working = layout.unpack(packed)
     return min(layout.pack(renamed(layout, working, names)) for names in renamings(layout, working))
-
-
-def is_element(f: tm.Function) -> bool:
-    return f.result.kind == "sort"

@@ -15,8 +15,9 @@ from vmaspace.checker.logic.packed import runtime
 from vmaspace.checker.logic.packed.calls import Calls
 from vmaspace.checker.logic.packed.canonical import Canonical, first_is_harmless
 from vmaspace.checker.logic.packed.effects import Effects
-from vmaspace.checker.logic.packed.expressions import Expressions, Lines
+from vmaspace.checker.logic.packed.expressions import Expressions
 from vmaspace.checker.logic.packed.layout import Layout, ScopeError
+from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.points import NotLinear
 from vmaspace.checker.logic.terms import Term
 
