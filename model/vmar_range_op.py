@@ -134,13 +134,13 @@ def _do_piece(op: int, mapping: VmMapping, base: Vaddr, size: ByteSize) -> Statu
     kind = RangeOpType(op)
     if _NEEDS[kind] & ~mapping.flags_word:
         return ZX_ERR_ACCESS_DENIED
-    status = _do_to_vmo(kind, vmo, offset, size)
+    status = do_to_vmo(kind, vmo, offset, size)
     if status is ZX_OK and kind in _POPULATES:
         return mapping.map_range(base - mapping.base, size, commit=False, ignore_existing=True)
     return status
 
 
-def _do_to_vmo(op: RangeOpType, vmo: VmObject, offset: int, size: ByteSize) -> Status:
+def do_to_vmo(op: RangeOpType, vmo: VmObject, offset: int, size: ByteSize) -> Status:
     if op is RangeOpType.COMMIT:
         return vmo.commit_range(offset, size)
     if op is RangeOpType.DECOMMIT:

@@ -18,12 +18,16 @@ from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import State
-from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt
+from vmaspace.model import cpu
+from vmaspace.model.arch.aspace import NonTerminalAction, TerminalAction
+from vmaspace.model.flags import AspaceType, FaultFlag, MmuFlag, ShareOpt
 from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher
-from vmaspace.model.status import AssertionViolation
+from vmaspace.model.region import MemoryPriority
+from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
 from vmaspace.model.vdso import VdsoImage
-from vmaspace.model.vmo import VmObject
+from vmaspace.model.vmar_range_op import RangeOpType, do_to_vmo
+from vmaspace.model.vmo import CloneType, VmObject
 
 # A name longer than this is cut like one of this length: it need not be made.
 LONGEST_NAME = 64
@@ -47,6 +51,8 @@ class ModelAdapter:
         # The contract numbers the members of an enumeration on its own: they are matched by name.
         self.types = [AspaceType[name.upper()] for name in contract.enums["Type"]]
         self.shares = [ShareOpt[name.upper()] for name in contract.enums["ShareOpt"]]
+        self.priorities = [MemoryPriority[name.upper()] for name in contract.enums["Priority"]]
+        self.range_ops = [RangeOpType[name.upper()] for name in contract.enums["RangeOp"]]
         self.results = {
             o.name: (o.results[0], self._sort(o.name)) for o in contract.operations.values() if o.results
         }
@@ -71,6 +77,8 @@ class ModelAdapter:
             vdso=VdsoImage(world.vdso_code_start, world.vdso_code_size),
         )
         self.vmos: list[VmObject] = [given_vmo(self.system, o) for o in world.vmos]
+        self.snapshots: list[list[VmObject]] = [[] for _ in self.vmos]  # of each VMO, oldest first
+        self.written = 0
         self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
@@ -102,6 +110,8 @@ class ModelAdapter:
 
     def _create_unified(self, shared: int, restricted: int) -> Called:
         aspaces = self.observer.aspaces
+        if aspaces[restricted].arch.tables:  # who unites spaces takes one in which nothing is mapped yet
+            aspaces[restricted].drop_user_page_tables()
         made = self.system.create_unified_aspace(aspaces[shared], aspaces[restricted], "")
         return (NULL_OBJECT, None) if made is None else (0, made)
 
@@ -152,8 +162,108 @@ class ModelAdapter:
     def _destroy_mapping(self, m: int) -> Called:
         return self._region(m).destroy(), None
 
+    # --- faults ----------------------------------------------------------------------------------------------------
+
+    def _fault(self, a: int, at: int, is_write: int, is_fetch: int, is_user: int) -> Called:
+        return self._aspace(a).page_fault(at, fault_flags(is_write, is_fetch, is_user)), None
+
+    def _fault_in_range(
+        self, a: int, at: int, size: int, is_write: int, is_fetch: int, is_user: int
+    ) -> Called:
+        flags = fault_flags(is_write, is_fetch, is_user)
+        return self._aspace(a).soft_fault_in_range(at, flags, size), None
+
+    def _accessed_fault(self, a: int, at: int) -> Called:
+        return self._aspace(a).accessed_fault(at), None
+
+    def _access(self, a: int, at: int, is_write: int, is_fetch: int, is_user: int) -> Called:
+        aspace = self._aspace(a)
+        is_user_access = bool(is_user) and aspace.type is not AspaceType.GUEST_PHYSICAL
+        if is_write:
+            # Different bytes each time: a page that is shared by mistake shows in another VMO.
+            self.written += 1
+            return cpu.write(aspace, at, bytes([self.written & 0xFF]), is_user=is_user_access), None
+        kind = cpu.AccessKind.EXECUTE if is_fetch else cpu.AccessKind.READ
+        return cpu.access(aspace, at, kind, is_user=is_user_access), None
+
+    def _harvest(self, frees_tables: int, clears: int) -> Called:
+        non_terminal = NonTerminalAction.FREE_UNACCESSED if frees_tables else NonTerminalAction.RETAIN
+        terminal = TerminalAction.UPDATE_AGE_AND_HARVEST if clears else TerminalAction.UPDATE_AGE
+        self.system.aspace_class.harvest_all_user_accessed_bits(self.system, non_terminal, terminal)
+        return 0, None
+
+    def _drop_page_tables(self, a: int) -> Called:
+        self._aspace(a).drop_user_page_tables()
+        return 0, None
+
+    def _memory_usage(self, a: int) -> Called:
+        return self._aspace(a).get_memory_usage()[0], None
+
+    # --- mappings and their pages ----------------------------------------------------------------------------------
+
+    def _set_memory_priority(self, v: int, to: int) -> Called:
+        return self._region(v).set_memory_priority(self.priorities[to]), None
+
+    def _mark_mergeable(self, m: int) -> Called:
+        self._region(m).mark_mergeable()
+        return 0, None
+
+    def _force_writable(self, m: int) -> Called:
+        return self._region(m).force_writable()[0], None
+
+    def _map_range(self, m: int, offset: int, size: int, commit: int, ignore_existing: int) -> Called:
+        mapping = self._region(m)
+        return mapping.map_range(offset, size, commit=bool(commit), ignore_existing=bool(ignore_existing)), None
+
+    def _decommit_mapping(self, m: int, offset: int, size: int) -> Called:
+        return self._region(m).decommit_range(offset, size), None
+
+    def _range_op(self, v: int, does: int, base: int, size: int, op_children: int) -> Called:
+        return self._region(v).range_op(self.range_ops[does], base, size, bool(op_children)), None
+
+    # --- VMOs ------------------------------------------------------------------------------------------------------
+
+    def _vmo_range(self, o: int, does: int, offset: int, size: int) -> Called:
+        vmo, op = self.vmos[o], self.range_ops[does]
+        if op is RangeOpType.MAP_RANGE:  # of a VMO alone, there is nothing to map
+            op = RangeOpType.COMMIT
+        return do_to_vmo(op, vmo, offset, size), None
+
+    def _write_vmo(self, o: int, offset: int) -> Called:
+        self.written += 1
+        return self.vmos[o].write(offset, bytes([self.written & 0xFF])), None
+
+    def _snapshot_vmo(self, o: int) -> Called:
+        vmo = self.vmos[o]
+        status, snapshot = vmo.create_clone(CloneType.SNAPSHOT, 0, vmo.size)
+        if snapshot is not None:
+            self.snapshots[o].append(snapshot)
+        return status, None
+
+    def _write_snapshot(self, o: int, offset: int) -> Called:
+        if not self.snapshots[o]:
+            return Status.ZX_ERR_NOT_FOUND, None
+        self.written += 1
+        return self.snapshots[o][-1].write(offset, bytes([self.written & 0xFF])), None
+
+    def _drop_snapshot(self, o: int) -> Called:
+        if not self.snapshots[o]:
+            return Status.ZX_ERR_NOT_FOUND, None
+        self.snapshots[o].pop().release()
+        return 0, None
+
+    def _aspace(self, a: int) -> Any:
+        return self.observer.aspaces[a]
+
     def _region(self, r: int) -> Any:
         return self.observer.regions[r]
+
+
+def fault_flags(is_write: int, is_fetch: int, is_user: int) -> int:
+    """The VMM_PF_FLAG_* of an access."""
+    flags = FaultFlag.WRITE if is_write else 0
+    flags |= FaultFlag.INSTRUCTION if is_fetch else 0
+    return int(flags | (FaultFlag.USER if is_user else 0))
 
 
 def status_name(status: Any) -> str:

@@ -19,7 +19,7 @@ from vmaspace.model.arch.aspace import ArchAspaceKind, ArchVmAspace
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import MMU_CACHE_MASK, AspaceType, ShareOpt
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
+from vmaspace.model.region import LifeCycleState, MemoryPriority, VmAddressRegionOrMapping
 from vmaspace.model.system import System
 from vmaspace.model.vmar_tree import VmarTree
 from vmaspace.model.vmo import VmObject
@@ -27,7 +27,7 @@ from vmaspace.model.vmo import VmObject
 VARIABLES = (
     "type", "share", "aspace_base", "aspace_size", "name_length", "root", "destroyed", "freed", "unified", "shared_part",
     "restricted_part", "references", "vdso_code", "kind", "life", "aspace", "parent", "base", "size", "flags", "object",
-    "object_offset", "prot", "mergeable", "under", "branch",
+    "object_offset", "prot", "mergeable", "priority", "source", "under", "branch",
 )  # fmt: skip
 WORD = 1 << 64
 _ROLES = {ArchAspaceKind.RESTRICTED: ShareOpt.RESTRICTED, ArchAspaceKind.SHARED: ShareOpt.SHARED}
@@ -48,11 +48,14 @@ class Observer:
         self.arch_ids: dict[ArchVmAspace, int] = {}
         self.region_ids: dict[VmAddressRegionOrMapping, int] = {}
         self.vmo_ids = {vmo: i for i, vmo in enumerate(vmos)}
+        self.origins: dict[VmObject, VmObject] = {}
+        self.clone_sources: dict[VmObject, int] = {}  # of a private clone: the mapping that was first seen of it
         self.last: dict[str, Table] = {}
         self.pieces: dict[tuple[int, int, int], Pieces] = {}
         self.types = _indices(contract, "Type", AspaceType)
         self.lives = _indices(contract, "Life", LifeCycleState)
         self.shares = _indices(contract, "ShareOpt", ShareOpt)
+        self.priorities = _indices(contract, "Priority", MemoryPriority)
         self.mapping = contract.enums["Kind"].index("mapping")
 
     # --- numbering -------------------------------------------------------------------------------------------------
@@ -165,13 +168,19 @@ class Observer:
             t["size"][r] = region.size
         if region._flags:  # `flags` would make a flag object each time
             t["flags"][r] = region._flags
+        if region.memory_priority:
+            t["priority"][r] = self.priorities[region.memory_priority]
         if region.is_mapping:
             self.look_at_mapping(r, region, t)  # type: ignore[arg-type]
 
     def look_at_mapping(self, r: int, mapping: VmMapping, t: dict[str, Table]) -> None:
         t["kind"][r] = self.mapping
-        if mapping.vmo is not None:
-            t["object"][r] = self.vmo_ids[mapping.vmo]
+        vmo = mapping.vmo
+        if vmo is not None:
+            if mapping.private_clone:
+                t["source"][r] = self.clone_sources.setdefault(vmo, r)
+                vmo = self.origin(vmo)
+            t["object"][r] = self.vmo_ids[vmo]
         if mapping.object_offset:
             t["object_offset"][r] = mapping.object_offset
         if mapping.mergeable:
@@ -179,6 +188,16 @@ class Observer:
         pieces = self.protection(mapping)
         if pieces.starts:
             t["prot"][r] = pieces
+
+    def origin(self, vmo: VmObject) -> VmObject:
+        """The VMO of the contract that a private clone was made of, through any number of clones."""
+        origin = self.origins.get(vmo)
+        if origin is None:
+            origin = vmo
+            while origin not in self.vmo_ids and isinstance(origin.parent, VmObject):
+                origin = origin.parent
+            self.origins[vmo] = origin
+        return origin
 
     def protection(self, mapping: VmMapping) -> Pieces:
         """Permissions by address, without the cache policy; the default from the end on."""

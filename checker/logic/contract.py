@@ -15,6 +15,9 @@ from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.terms import Function, Term
 
+# What a `may` clause answers that speaks of memory running out: a refusal, no object, or less done than usual.
+MEMORY_ANSWERS = frozenset({"NO_MEMORY", "NULL", "OK"})
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -81,6 +84,11 @@ class Outcome:
     @property
     def has_effect(self) -> bool:
         return bool(self.updates) or any(c.kind == "new" for c in self.choices)
+
+    @property
+    def needs_failure(self) -> bool:
+        """Whether it is an answer only where memory ran out. Other `may` clauses leave open what the answer is."""
+        return self.kind == "may" and self.status in MEMORY_ANSWERS
 
     def new_of(self, sort: Type) -> list[Choice]:
         return [c for c in self.choices if c.kind == "new" and c.symbol.type == sort]

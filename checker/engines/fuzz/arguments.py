@@ -74,6 +74,8 @@ class Plan:
     others: list[Term]
     refused: dict[str, int]  # of a truth value: the one that a clause refuses for itself alone
     has_range: bool
+    is_inside: bool  # an offset into what is there: a mapping or an object
+    is_at: bool  # an address in an address space
     is_about_old: bool  # the range is of addresses, so of what is there; an offset is for something new
     makes_new: bool
 
@@ -134,11 +136,15 @@ class Arguments:
         for param in plan.others:
             if param.name not in env:
                 env[param.name] = self.other(param, plan.operation, state, dice)
-        if plan.has_range:
+        if plan.is_inside:
+            self.places.inside(env, plan.elements[0].param.type.name, state, dice)
+        elif plan.has_range:
             if region is not None:
                 self.places.below(plan.operation, env, env[region], state, dice)
             else:
                 self.places.anywhere(env, state, dice)
+        if plan.is_at:
+            self.places.address(env, env[plan.elements[0].param.name], state, dice)
         self.places.content(plan.operation, env, state, dice)
         return env
 
@@ -229,7 +235,9 @@ def _plan(contract: Contract, op: Operation) -> Plan:
     has_range = "size" in names and bool(names & {"base", "offset"})
     makes_new = any(c.kind == "new" for c in op.success.choices)
     is_about_old = has_range and bool(elements) and "offset" not in names
-    return Plan(op, elements, flags, others, refused, has_range, is_about_old, makes_new)
+    is_inside = bool(elements) and "offset" in names and not flags and not makes_new
+    is_at = bool(elements) and elements[0].param.type.name == "Aspace" and "at" in names
+    return Plan(op, elements, flags, others, refused, has_range, is_inside, is_at, is_about_old, makes_new)
 
 
 def _element(op: Operation, p: Term) -> _Element:

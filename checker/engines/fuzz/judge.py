@@ -84,7 +84,7 @@ class Judge:
         if allowed is None:
             allowed = self.interpreter.allowed(op, before, env)
         matching = [
-            c for c in allowed if c.outcome.status == answer.status and (may or c.outcome.kind != "may")
+            c for c in allowed if c.outcome.status == answer.status and (may or not c.outcome.needs_failure)
         ]
         if not matching:
             return Judgement(self.wording.status(op, answer.status, answer.violated, allowed), None, env)

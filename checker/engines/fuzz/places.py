@@ -40,7 +40,9 @@ class Places:
             for n in ("read", "write", "execute")
             if n in perms
         ]
-        self.execute = 1 << perms["execute"] if "execute" in perms else 0
+        self.execute, self.write, self.user = (
+            1 << perms[name] if name in perms else 0 for name in ("execute", "write", "user_access")
+        )
         self.types = contract.enums.get("Type", ())
         self.shares = contract.enums.get("ShareOpt", ())
         kinds = contract.enums.get("Kind", ())
@@ -250,6 +252,44 @@ class Places:
         (zircon/kernel/vm/vm_address_region.cc, CreateSubVmarInternal), of which the contract does not speak.
         """
         return not (state.tables["is_vdso"].get(env.get("vmo", NULL)) and env.get("perms", 0) & self.execute)
+
+    # --- what is there, by offset or address -----------------------------------------------------------------------
+
+    def inside(self, env: Env, sort: str, state: State, dice: Dice) -> None:
+        """An offset, and a size if one is asked for, inside a mapping or an object, or about its ends."""
+        t = state.tables
+        name = next(name for name in env if name in ("m", "o"))
+        whole = t["size" if sort == "Region" else "vmo_size"].get(env[name], 0)
+        pages = max(1, min(whole // PAGE, 64))
+        low = dice.below(pages) * PAGE
+        size = dice.pick((PAGE, PAGE, (1 + dice.below(4)) * PAGE, whole - low, whole))
+        low, size = blunder(low, min(size, whole - low) if dice.chance(85) else size, dice)
+        env["offset"] = low % WORD
+        if "size" in env:
+            env["size"] = size % WORD
+
+    def address(self, env: Env, a: int, state: State, dice: Dice) -> None:
+        """An address in a mapping of `a`, mostly; with what its protection allows, mostly."""
+        t = state.tables
+        mappings = [
+            r
+            for r, kind in t["kind"].items()
+            if kind == self.mapping and r in t["parent"] and t["aspace"].get(r, 0) == a
+        ]
+        if not mappings or dice.chance(12):
+            base = t["aspace_base"].get(a, 0)
+            env["at"] = dice.pick((base, base + t["aspace_size"].get(a, 0) - 1, base + dice.below(64) * PAGE, 0)) % WORD
+            return
+        m = dice.late(sorted(mappings))
+        base, size = t["base"].get(m, 0), t["size"].get(m, 0)
+        page = dice.below(max(1, min(size // PAGE, 32)))
+        at = dice.pick((base + page * PAGE, base, base + size - PAGE)) + dice.below(PAGE)
+        env["at"] = at % WORD
+        perms = t["prot"][m].at(at) if m in t["prot"] else 0
+        if "is_write" in env and dice.chance(OBEDIENT_PERCENT):
+            env["is_write"] = env["is_write"] if perms & self.write else 0
+            env["is_fetch"] = 0 if env["is_write"] or not perms & self.execute else env["is_fetch"]
+            env["is_user"] = env["is_user"] if perms & self.user else 0
 
     # --- contents --------------------------------------------------------------------------------------------------
 
