@@ -110,8 +110,9 @@ class ModelAdapter:
 
     def _create_unified(self, shared: int, restricted: int) -> Called:
         aspaces = self.observer.aspaces
-        if aspaces[restricted].arch.tables:  # who unites spaces takes one in which nothing is mapped yet
-            aspaces[restricted].drop_user_page_tables()
+        # Who unites spaces takes one in whose page tables nothing is mapped yet.
+        for va, _, _ in list(aspaces[restricted].arch.translations()):
+            aspaces[restricted].arch.unmap(va, 1)
         made = self.system.create_unified_aspace(aspaces[shared], aspaces[restricted], "")
         return (NULL_OBJECT, None) if made is None else (0, made)
 
