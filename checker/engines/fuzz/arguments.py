@@ -230,7 +230,7 @@ def _plan(contract: Contract, op: Operation) -> Plan:
     refused = {}
     for o in op.outcomes:
         for p in others:
-            if o.condition.symbols == {p} and p.type.kind == "bool" and o.kind in ("fails", "asserts"):
+            if o.condition.symbols == {p} and p.type.kind == "bool" and refuses(o):
                 refused[p.name] = int(o.condition is p)
     has_range = "size" in names and bool(names & {"base", "offset"})
     makes_new = any(c.kind == "new" for c in op.success.choices)
@@ -240,12 +240,17 @@ def _plan(contract: Contract, op: Operation) -> Plan:
     return Plan(op, elements, flags, others, refused, has_range, is_inside, is_at, is_about_old, makes_new)
 
 
+def refuses(o: Outcome) -> bool:
+    """Whether an outcome is a stop, a refusal or nothing at all: some clauses only tell cases of success apart."""
+    return o.kind == "asserts" or (o.kind == "fails" and not (o.status == "OK" and o.has_effect))
+
+
 def _element(op: Operation, p: Term) -> _Element:
     own = frozenset((p,))
     about = [c for c in (*tm.conjuncts(op.domain), *tm.conjuncts(op.requires)) if c.symbols == own]
     found = _Element(p, evaluator(tm.and_(*about)))
     for o in op.outcomes:
-        if o.condition.symbols == own and o.kind in ("fails", "asserts"):
+        if o.condition.symbols == own and refuses(o):
             (found.stops if o.kind == "asserts" else found.refuses).append(evaluator(o.condition))
     return found
 

@@ -1,4 +1,4 @@
-"""The state machine that Hypothesis drives: one rule for each operation of the contract.
+"""The state machine that Hypothesis drives: a rule for each operation of the contract, or for a few quiet ones.
 
 Each rule draws one number, which the session unfolds into calls of its operation (see `dice`): a draw for
 every argument would cost more than the call and its judgement.  So Hypothesis decides which operations are
@@ -38,6 +38,7 @@ TEST_SETTINGS = settings(
 # Hypothesis also draws numbers that it finds in the source of the modules that happen to be imported.  Out here there are
 # none, so that a seed means the same wherever it is used.
 LOWEST = 3**50
+QUIET_SHARE = 3  # operations without an effect to a rule
 NUMBERS = st.integers(LOWEST, LOWEST + FACES - 1)
 
 
@@ -57,14 +58,22 @@ def machine_class(session: Session, watcher: Watcher, name: str = "Fuzz") -> typ
         start(session, watcher, number - LOWEST)
 
     members: dict[str, Any] = {"begin_run": initialize(number=NUMBERS)(begin)}
-    for operation in session.contract.operations:
-        members[operation] = _rule(session, watcher, operation)
+    for operations in _shares(session.contract):
+        members["_or_".join(operations)] = _rule(session, watcher, operations)
     return type(name, (RuleBasedStateMachine,), members)
 
 
-def _rule(session: Session, watcher: Watcher, operation: str) -> Any:
+def _shares(contract: Contract) -> list[tuple[str, ...]]:
+    """The operations that one rule each stands for: what changes nothing that the contract sees shares its turn."""
+    loud = [(op.name,) for op in contract.operations.values() if op.success.has_effect]
+    quiet = [op.name for op in contract.operations.values() if not op.success.has_effect]
+    return loud + [tuple(quiet[i : i + QUIET_SHARE]) for i in range(0, len(quiet), QUIET_SHARE)]
+
+
+def _rule(session: Session, watcher: Watcher, operations: tuple[str, ...]) -> Any:
     def step(self: Any, number: int) -> None:
-        number -= LOWEST
+        number, which = divmod(number - LOWEST, len(operations))
+        operation = operations[which]
         watcher.before_step(session)
         if session.drive.is_over:
             start(session, watcher, number)
@@ -73,7 +82,7 @@ def _rule(session: Session, watcher: Watcher, operation: str) -> Any:
         if finding is not None:
             watcher.found(session, finding)
 
-    step.__name__ = operation
+    step.__name__ = "_or_".join(operations)
     return rule(number=NUMBERS)(step)
 
 

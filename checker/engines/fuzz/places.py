@@ -16,6 +16,7 @@ from vmaspace.checker.logic.state import NULL, State
 
 WORD = 1 << 64
 PAGE = 4096
+CONTINUING_PERCENT = 25  # of mappings, how many continue one that is there
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
 
 
@@ -291,11 +292,28 @@ class Places:
             env["is_fetch"] = 0 if env["is_write"] or not perms & self.execute else env["is_fetch"]
             env["is_user"] = env["is_user"] if perms & self.user else 0
 
+    def continues(self, env: Env, v: int, state: State, dice: Dice) -> bool:
+        """What comes next behind a mapping of region `v`, so that the two can become one; False if there is none."""
+        t = state.tables
+        inner = self.regions_below(v, state, True, True)
+        if not inner:
+            return False
+        low, high, m = dice.late([place for place in inner if t["mergeable"].get(place.region)] or inner)
+        env["offset"] = (high - t["base"].get(v, 0)) % WORD
+        env["size"] = (1 + dice.below(2)) * PAGE
+        env["flags"] = t["flags"].get(m, 0) | self.bit["specific"]
+        env["perms"] = t["prot"][m].at(low) if m in t["prot"] else 0
+        env["vmo"] = t["object"].get(m, env["vmo"])
+        env["vmo_offset"] = (t["object_offset"].get(m, 0) + high - low) % WORD
+        return True
+
     # --- contents --------------------------------------------------------------------------------------------------
 
     def content(self, op: Operation, env: Env, state: State, dice: Dice) -> None:
         """An offset into what is to be shown; the vDSO's code segment, if code of a vDSO is asked for."""
         if "vmo_offset" not in env or env.get("vmo", NULL) == NULL:
+            return
+        if dice.chance(CONTINUING_PERCENT) and self.continues(env, env["v"], state, dice):
             return
         t, vmo = state.tables, env["vmo"]
         end = t["vmo_size"].get(vmo, 0)

@@ -18,14 +18,23 @@ from vmaspace.checker.engines.fuzz.drive import Drive
 from vmaspace.checker.engines.fuzz.findings import Finding
 from vmaspace.checker.engines.fuzz.judge import Judge
 from vmaspace.checker.engines.fuzz.worlds import draw_world
-from vmaspace.checker.logic.contract import Contract
+from vmaspace.checker.logic.contract import Contract, Operation
 from vmaspace.checker.logic.execute import Interpreter
 
 FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
 PARAMETERS_A_CALL = 2.2  # an operation is called once for so many parameters
 IDLE_PERCENT = 15  # how often one is called that can not meet anything
 MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
+FILLED_FIRST = (0, 2, 3, 4, 6, 8)  # calls after these that put something into what is there
+JOINING_CALLS = 6  # in a row, of what makes one of several
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
+
+
+def joins_elements(o: Operation) -> bool:
+    """Whether an operation makes one of several elements, each of which a call of its own has to prepare."""
+    return all(p.type.kind == "sort" for p in o.params) and any(
+        {"some", "new"} <= {c.kind for c in x.choices} for x in o.outcomes
+    )
 
 
 class Session:
@@ -41,9 +50,13 @@ class Session:
         self.bursts = {
             o.name: max(1, round(len(o.params) / PARAMETERS_A_CALL)) for o in contract.operations.values()
         }
+        for o in contract.operations.values():
+            if joins_elements(o):
+                self.bursts[o.name] = JOINING_CALLS
         self.makers = [
             name for name, plan in self.arguments.plans.items() if plan.makes_new and not plan.elements
         ]
+        self.fillers = [name for name, plan in self.arguments.plans.items() if plan.makes_new and plan.flags]
         self.turn = 0
 
     def begin(self, number: int) -> Finding | None:
@@ -51,10 +64,10 @@ class Session:
         self.coverage.runs += 1
         dice = Dice(number)
         finding = self.drive.begin(draw_world(dice, self.arches, self.contract.enabled))
-        for turn in range(dice.pick(MADE_FIRST) if self.makers else 0):
-            if finding is None and not self.drive.is_over:
-                self.turn = turn
-                finding = self.step(dice.pick(self.makers), dice.below(FACES))
+        first = [self.makers] * dice.pick(MADE_FIRST) + [self.fillers] * dice.pick(FILLED_FIRST)
+        for self.turn, operations in enumerate(first):
+            if operations and finding is None and not self.drive.is_over:
+                finding = self.step(dice.pick(operations), dice.below(FACES))
         self.turn = number
         return finding
 

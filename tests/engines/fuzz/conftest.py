@@ -9,7 +9,9 @@ from vmaspace.checker.logic.contract import Contract
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault" in metafunc.fixturenames:
-        faults = [mutant.system_class for mutant in all_mutants()]
+        # What the contract sees. Mutants of what lies behind mappings are for the known answers: `tests/engines/audit`.
+        subjects = ("regions", "mappings", "aspaces", "vdso")
+        faults = [mutant.system_class for mutant in all_mutants() if mutant.subject in subjects]
         metafunc.parametrize("fault", faults, ids=[f.__name__ for f in faults])
 
 
