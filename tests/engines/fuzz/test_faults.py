@@ -11,7 +11,7 @@ from vmaspace.model import System
 
 SEED = 2
 STEPS = 30_000
-LONGEST_TRACE = 6
+LONGEST_TRACE = 8
 
 
 def test_a_planted_fault_is_found(fault: type[System], contract: Contract) -> None:

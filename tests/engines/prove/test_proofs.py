@@ -16,7 +16,7 @@ SAMPLE = [
     "init/regions_nest_or_are_disjoint", "init/references_count_the_unified_spaces", "init/there_is_one_kernel_space",
     "create/the_root_spans_the_space", "create/spaces_stay_in_the_range_of_their_type", "create/there_is_one_kernel_space",
     "create_unified/restricted_in_at_most_one", "create_unified/references_count_the_unified_spaces",
-    "create_unified/constituents_use_different_root_slots", "create_unified/a_new_unified_space_has_its_parts",
+    "create_unified/constituents_differ", "create_unified/a_new_unified_space_has_its_parts",
     "destroy/no_region_outlives_its_space", "destroy/destroying_twice_is_harmless", "destroy/dead_stays_dead",
     "release/references_count_the_unified_spaces", "release/unified_is_freed_before_its_constituents",
     "release/a_referenced_space_is_not_freed", "rename/names_fit_their_buffer", "allocate/siblings_are_disjoint",
