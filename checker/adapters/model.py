@@ -165,10 +165,10 @@ class ModelAdapter:
 
     # --- faults ----------------------------------------------------------------------------------------------------
 
-    def _fault(self, a: int, at: int, is_write: int, is_fetch: int, is_user: int) -> Called:
+    def _page_fault(self, a: int, at: int, is_write: int, is_fetch: int, is_user: int) -> Called:
         return self._aspace(a).page_fault(at, fault_flags(is_write, is_fetch, is_user)), None
 
-    def _fault_in_range(
+    def _soft_fault_in_range(
         self, a: int, at: int, size: int, is_write: int, is_fetch: int, is_user: int
     ) -> Called:
         flags = fault_flags(is_write, is_fetch, is_user)
@@ -187,17 +187,17 @@ class ModelAdapter:
         kind = cpu.AccessKind.EXECUTE if is_fetch else cpu.AccessKind.READ
         return cpu.access(aspace, at, kind, is_user=is_user_access), None
 
-    def _harvest(self, frees_tables: int, clears: int) -> Called:
+    def _harvest_all_user_accessed_bits(self, frees_tables: int, clears: int) -> Called:
         non_terminal = NonTerminalAction.FREE_UNACCESSED if frees_tables else NonTerminalAction.RETAIN
         terminal = TerminalAction.UPDATE_AGE_AND_HARVEST if clears else TerminalAction.UPDATE_AGE
         self.system.aspace_class.harvest_all_user_accessed_bits(self.system, non_terminal, terminal)
         return 0, None
 
-    def _drop_page_tables(self, a: int) -> Called:
+    def _drop_user_page_tables(self, a: int) -> Called:
         self._aspace(a).drop_user_page_tables()
         return 0, None
 
-    def _memory_usage(self, a: int) -> Called:
+    def _get_memory_usage(self, a: int) -> Called:
         return self._aspace(a).get_memory_usage()[0], None
 
     # --- mappings and their pages ----------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class ModelAdapter:
         mapping = self._region(m)
         return mapping.map_range(offset, size, commit=bool(commit), ignore_existing=bool(ignore_existing)), None
 
-    def _decommit_mapping(self, m: int, offset: int, size: int) -> Called:
+    def _decommit_range(self, m: int, offset: int, size: int) -> Called:
         return self._region(m).decommit_range(offset, size), None
 
     def _range_op(self, v: int, does: int, base: int, size: int, op_children: int) -> Called:
@@ -243,7 +243,9 @@ class ModelAdapter:
 
     def _write_snapshot(self, o: int, offset: int) -> Called:
         if not self.snapshots[o]:
-            return Status.ZX_ERR_NOT_FOUND, None
+            status, _ = self._snapshot_vmo(o)
+            if status is not Status.ZX_OK:
+                return status, None
         self.written += 1
         return self.snapshots[o][-1].write(offset, bytes([self.written & 0xFF])), None
 

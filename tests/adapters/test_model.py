@@ -15,10 +15,11 @@ from vmaspace.model import System
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt, VmarFlag
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.status import Status
 from vmaspace.model.system import SWITCHES
 from vmaspace.model.vmar import VmAddressRegion
+from vmaspace.model.vmar_range_op import RangeOpType
 from vmaspace.model.vmo import VmoKind
 
 CONTRACT = standard_contract()
@@ -55,7 +56,14 @@ def mapping(v: int, offset: int, pages: int, perms: int = READ | WRITE) -> dict[
 
 @pytest.mark.parametrize(
     ("enum", "members"),
-    [("Type", AspaceType), ("ShareOpt", ShareOpt), ("Life", LifeCycleState), ("VmoKind", VmoKind)],
+    [
+        ("Type", AspaceType),
+        ("ShareOpt", ShareOpt),
+        ("Life", LifeCycleState),
+        ("VmoKind", VmoKind),
+        ("Priority", MemoryPriority),
+        ("RangeOp", RangeOpType),
+    ],
 )
 def test_enumerations_have_the_same_members(enum: str, members: type) -> None:
     assert [m.name.lower() for m in members] == list(CONTRACT.enums[enum])  # type: ignore[attr-defined]
@@ -187,6 +195,118 @@ def test_destroying_through_a_handle_drops_its_reference() -> None:
     make_space(adapter)
     assert adapter.call("destroy_vmar", {"v": 1}).status == "NOT_SUPPORTED"
     assert adapter.observer.aspaces[1].references == 1
+
+
+# --- faults, pages, priority and clones ----------------------------------------------------------------------------
+
+MEANT_TO_BE_READ = {"is_write": 0, "is_fetch": 0, "is_user": 0}
+
+
+def translated(adapter: ModelAdapter) -> list[int]:
+    return [va for va, *_ in adapter.observer.aspaces[1].arch.translations()]
+
+
+def with_mapping(perms: int = READ | WRITE) -> ModelAdapter:
+    """Region 2 shows four pages of VMO 0 at BASE."""
+    adapter = started()
+    make_space(adapter)
+    adapter.call("map", mapping(1, 0, 4, perms))
+    adapter.observe()
+    return adapter
+
+
+def test_a_fault_maps_a_page_and_changes_nothing_that_the_contract_sees() -> None:
+    adapter = with_mapping()
+    before = adapter.observe()
+    assert (
+        adapter.call("page_fault", {"a": 1, "at": BASE + 5, **MEANT_TO_BE_READ, "is_write": 1}).status == "OK"
+    )
+    assert translated(adapter) == [BASE]
+    assert adapter.observe().same_as(before)
+    assert adapter.call("drop_user_page_tables", {"a": 1}).status == "OK"
+    assert translated(adapter) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "perms", "status"),
+    [
+        ("is_write", READ, "ACCESS_DENIED"),
+        ("is_fetch", READ, "ACCESS_DENIED"),
+        ("is_user", READ, "ACCESS_DENIED"),
+        ("is_user", READ | 4, "OK"),
+        ("is_write", READ | WRITE, "OK"),
+    ],
+)
+@pytest.mark.parametrize("op", ["page_fault", "access", "soft_fault_in_range"])
+def test_each_kind_of_access_reaches_the_fault_flags(op: str, flag: str, perms: int, status: str) -> None:
+    adapter = with_mapping(perms)
+    args = {"a": 1, "at": BASE, **MEANT_TO_BE_READ, flag: 1}
+    if op == "soft_fault_in_range":
+        args["size"] = PAGE
+    assert adapter.call(op, args).status == status
+    assert adapter.call(op, {**args, "at": BASE + 4 * PAGE}).status == "NOT_FOUND"
+
+
+def test_pages_are_populated_and_taken_away() -> None:
+    adapter = with_mapping()
+    whole = {"m": 2, "offset": 0, "size": 4 * PAGE}
+    assert adapter.call("map_range", {**whole, "commit": 1, "ignore_existing": 0}).status == "OK"
+    assert len(translated(adapter)) == 4
+    assert adapter.call("map_range", {**whole, "commit": 1, "ignore_existing": 0}).status == "ALREADY_EXISTS"
+    assert adapter.call("decommit_range", {**whole, "size": PAGE}).status == "OK"
+    assert translated(adapter) == [BASE + PAGE, BASE + 2 * PAGE, BASE + 3 * PAGE]
+    decommit = {"o": 0, "does": CONTRACT.enums["RangeOp"].index("decommit"), "offset": 0, "size": 2 * PAGE}
+    assert adapter.call("vmo_range", decommit).status == "OK"
+    assert translated(adapter) == [BASE + 2 * PAGE, BASE + 3 * PAGE]
+
+
+def test_each_range_operation_is_called_by_its_name() -> None:
+    adapter = with_mapping(READ)
+    where = {"v": 1, "base": BASE, "size": PAGE, "op_children": 0}
+    found = {
+        name: adapter.call("range_op", {**where, "does": number}).status
+        for number, name in enumerate(CONTRACT.enums["RangeOp"])
+    }
+    needs_write = {"commit", "decommit", "zero"}
+    assert found == {name: "ACCESS_DENIED" if name in needs_write else "OK" for name in found}
+
+
+def test_priority_is_observed_and_the_dead_lose_it() -> None:
+    adapter = with_mapping()
+    assert adapter.call("set_memory_priority", {"v": 1, "to": 1}).status == "OK"
+    assert adapter.observe().tables["priority"] == {1: 1, 2: 1}
+    adapter.call("destroy_mapping", {"m": 2})
+    assert adapter.observe().tables["priority"] == {1: 1}
+
+
+def test_a_private_clone_is_observed_as_what_it_was_made_of() -> None:
+    adapter = with_mapping(READ)
+    assert adapter.call("force_writable", {"m": 2}).status == "OK"
+    t = adapter.observe().tables
+    assert (t["life"][2], t["object"][3], t["source"]) == (CONTRACT.enums["Life"].index("dead"), 0, {3: 3})
+    # Its parts show the same clone, and say so.
+    adapter.call("unmap", {"v": 1, "base": BASE + PAGE, "size": PAGE, "op_children": 0})
+    t = adapter.observe().tables
+    assert t["source"] == {4: 3, 5: 3}
+    assert t["mergeable"] == {4: 1, 5: 1}
+
+
+def test_snapshots_are_kept_until_they_are_dropped() -> None:
+    adapter = with_mapping()
+    assert adapter.call("write_vmo", {"o": 0, "offset": 0}).status == "OK"
+    assert adapter.call("write_snapshot", {"o": 0, "offset": 0}).status == "OK"
+    assert len(adapter.snapshots[0]) == 1
+    assert adapter.vmos[0].read(0, 1) != adapter.snapshots[0][0].read(0, 1)
+    assert adapter.call("drop_snapshot", {"o": 0}).status == "OK"
+    assert adapter.call("drop_snapshot", {"o": 0}).status == "NOT_FOUND"
+    assert adapter.call("snapshot_vmo", {"o": 0}).status == "OK"
+    assert len(adapter.snapshots[0]) == 1
+
+
+def test_a_pinned_vmo_keeps_its_pages() -> None:
+    adapter = started(world=World(vmos=(VmoSpec(0x4000, pinned=True),)))
+    decommit = {"o": 0, "does": CONTRACT.enums["RangeOp"].index("decommit"), "offset": 0, "size": PAGE}
+    assert adapter.call("vmo_range", decommit).status == "BAD_STATE"
 
 
 # --- models that misbehave -----------------------------------------------------------------------------------------

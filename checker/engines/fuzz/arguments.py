@@ -34,6 +34,8 @@ ONLY_LAME_PERCENT = (
 )
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
+INVITED_PERCENT = 60  # how often an element is taken for which more happens than for others
+IN_NOTHING_PERCENT = 5  # how often an address is asked about where nothing is mapped anywhere
 
 # How often a flag is asked for; others are asked for seldom.
 LIKELY = {
@@ -54,6 +56,7 @@ class _Element:
     fits: Evaluator
     stops: list[Evaluator] = field(default_factory=list)
     refuses: list[Evaluator] = field(default_factory=list)
+    invites: list[Evaluator] = field(default_factory=list)  # clauses that answer OK, for more than usual
 
 
 @dataclass(slots=True)
@@ -120,9 +123,9 @@ class Arguments:
     def arguments(self, plan: Plan, state: State, dice: Dice) -> Env | None:
         env: Env = {}
         for e in plan.elements:
-            preferred = None
-            if plan.is_about_old and e.param.type.name == "Region":
-                preferred = self.places.inhabited(state, bool(plan.flags))
+            preferred = self.preferred(plan, e, state)
+            if plan.is_at and not preferred and not dice.chance(IN_NOTHING_PERCENT):
+                return None
             lame = LAME_PERCENT if plan.others else ONLY_LAME_PERCENT
             element = choose(e, state, dice, lame, preferred)
             if element is None:
@@ -136,6 +139,18 @@ class Arguments:
         for param in plan.others:
             if param.name not in env:
                 env[param.name] = self.other(param, plan.operation, state, dice)
+        self.place(plan, env, region, state, dice)
+        self.places.content(plan.operation, env, state, dice)
+        return env
+
+    def preferred(self, plan: Plan, e: _Element, state: State) -> set[int] | None:
+        """The elements in which there is something that the call could be about; None if all are alike."""
+        if plan.is_about_old and e.param.type.name == "Region":
+            return self.places.inhabited(state, bool(plan.flags))
+        return self.places.mapped(state) if plan.is_at else None
+
+    def place(self, plan: Plan, env: Env, region: str | None, state: State, dice: Dice) -> None:
+        """Where it is to happen: in what is there, at an address, below a region, or anywhere."""
         if plan.is_inside:
             self.places.inside(env, plan.elements[0].param.type.name, state, dice)
         elif plan.has_range:
@@ -145,8 +160,6 @@ class Arguments:
                 self.places.anywhere(env, state, dice)
         if plan.is_at:
             self.places.address(env, env[plan.elements[0].param.name], state, dice)
-        self.places.content(plan.operation, env, state, dice)
-        return env
 
     def other(self, param: Term, op: Operation, state: State, dice: Dice) -> int:
         match param.type.kind:
@@ -205,6 +218,10 @@ def choose(
             return lame
     if not good:
         return None
+    if e.invites and dice.chance(INVITED_PERCENT):
+        invited = struck(e.invites, name, good, state, dice)
+        if invited is not None:
+            return invited
     if preferred is not None and dice.chance(PREFERRED_PERCENT):
         good = [i for i in good if i in preferred] or good
     return dice.late(good)
@@ -250,7 +267,9 @@ def _element(op: Operation, p: Term) -> _Element:
     about = [c for c in (*tm.conjuncts(op.domain), *tm.conjuncts(op.requires)) if c.symbols == own]
     found = _Element(p, evaluator(tm.and_(*about)))
     for o in op.outcomes:
-        if o.condition.symbols == own and refuses(o):
+        if o.condition.symbols == own and o.status == "OK" and o.has_effect:
+            found.invites.append(evaluator(o.condition))
+        elif o.condition.symbols == own and refuses(o):
             (found.stops if o.kind == "asserts" else found.refuses).append(evaluator(o.condition))
     return found
 

@@ -119,14 +119,13 @@ class Places:
         """A low end and a size in bytes, page aligned if what is there is."""
         if dice.chance(5):
             return self.about(whole, dice)
-        shows = (
-            "perms" in env and "offset" not in env
-        )  # permissions for what is there: mappings alone have any
+        # What mappings alone have: permissions, and pages.
+        shows = "offset" not in env and ("perms" in env or "does" in env)
         inner = self.regions_below(whole.region, state, dice.chance(60), shows)
         if is_over and inner:
             target = dice.late(inner)
             low, size = self.over(target, inner, dice)
-            if shows and dice.chance(75):
+            if shows and "perms" in env and dice.chance(75):
                 for place in inner:
                     if place is target or low <= place.low < low + size:
                         self.moderate(env, place, whole.region, state)
@@ -268,6 +267,11 @@ class Places:
         env["offset"] = low % WORD
         if "size" in env:
             env["size"] = size % WORD
+
+    def mapped(self, state: State) -> set[int]:
+        """The address spaces in which something is mapped."""
+        t = state.tables
+        return {t["aspace"].get(r, 0) for r in t["parent"] if t["kind"].get(r, 0) == self.mapping}
 
     def address(self, env: Env, a: int, state: State, dice: Dice) -> None:
         """An address in a mapping of `a`, mostly; with what its protection allows, mostly."""

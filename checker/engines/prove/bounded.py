@@ -208,7 +208,7 @@ class Bounded:
             found = more
 
     def all_outcomes(self) -> list[Candidate]:
-        return [(op, op.success) for op in self.contract.operations.values()]
+        return [(op, op.success) for op in self.contract.operations.values() if op.success.has_effect]
 
     def any_outcome(self, focus: set[Function]) -> list[Candidate]:
         return [(op, o) for op, o in self.all_outcomes() if o.changed() & focus]

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from vmaspace.checker.engines.prove.induction import Induction
 from vmaspace.checker.engines.prove.run import Prover
 from vmaspace.checker.engines.prove.worker import Budget
 from vmaspace.checker.engines.replay import replay
@@ -55,6 +56,48 @@ PARTLY_COVERED = (
     "kind(r) == vmar, not op_children or not inside(range(r), [base, high))",
     "kind(r) == vmar, not op_children",
 )
+FAULT_UNCHECKED = (
+    "spec/faults.aspec",
+    "  exists m: Region where resolves(m, a, at), allows(prot(m, at), a, is_write, is_fetch, is_user)\n",
+    "  exists m: Region where resolves(m, a, at)\n",
+)
+FAULT_ANYWHERE = ("spec/faults.aspec", "aspace(m) == a and at in range(m)\n", "aspace(m) == a\n")
+WRITE_NEEDS_NOTHING = (
+    "spec/faults.aspec",
+    "(if is_write then write in p else read in p)",
+    "(is_write or read in p)",
+)
+ASKING_MOVES = (
+    "spec/faults.aspec",
+    '  INTERNAL if root(a) == null "no root VMAR"\n',
+    '  INTERNAL if root(a) == null "no root VMAR"\n  size(root(a)) = 0\n',
+)
+MERGED_LATE = (
+    "spec/merging.aspec",
+    "  object_offset(x) = object_offset(l)\n",
+    "  object_offset(x) = object_offset(r)\n",
+)
+FORCED_SHORT = (
+    "spec/merging.aspec",
+    "    joins(r, parent(m), mapping, base(m), size(m), flags(m))\n",
+    "    joins(r, parent(m), mapping, base(m), 4096, flags(m))\n",
+)
+PRIORITY_OF_ONE = (
+    "spec/priority.aspec",
+    "  for r: Region where under(r, v):\n",
+    "  for r: Region where r == v:\n",
+)
+PRIORITY_OF_ALL = (
+    "spec/priority.aspec",
+    "  for r: Region where under(r, v):\n",
+    "  for r: Region where is_alive(r), aspace(r) == aspace(v):\n",
+)
+PRIORITY_NOT_INHERITED = ("spec/regions.aspec", "  priority(c) = priority(v)\n", "")
+PRIORITY_KEPT = (
+    "spec/regions.aspec",
+    "  source(r) = null\n  priority(r) = Priority.default\n",
+    "  source(r) = null\n",
+)
 
 TWINS = [
     ("allocate/siblings_are_disjoint", OVERLAP, 3),
@@ -66,6 +109,20 @@ TWINS = [
     ("unmap/unmap_keeps_the_rest", WRONG_OFFSET, 3),
     ("unmap/vdso_code_is_never_unmapped", VDSO_UNMAPPED, 3),
     ("destroy/a_destroyed_space_has_no_root", ROOT_SURVIVES, 2),
+    ("page_fault/a_resolved_fault_was_allowed", FAULT_UNCHECKED, 2),
+    ("page_fault/nothing_is_resolved_in_a_gap", FAULT_ANYWHERE, 2),
+    ("page_fault/a_fault_does_not_pass_the_ceiling", WRITE_NEEDS_NOTHING, 2),
+    ("soft_fault_in_range/a_resolved_range_begins_where_it_was_allowed", FAULT_UNCHECKED, 2),
+    ("access/an_access_was_allowed", FAULT_UNCHECKED, 2),
+    ("get_memory_usage/who_asks_changes_nothing", ASKING_MOVES, 1),
+    ("force_writable/forcing_keeps_the_place", FORCED_SHORT, 2),
+    ("set_memory_priority/priority_reaches_everything_below", PRIORITY_OF_ONE, 2),
+    ("set_memory_priority/mappings_have_the_priority_of_their_vmar", PRIORITY_OF_ONE, 2),
+    ("set_memory_priority/priority_stays_inside", PRIORITY_OF_ALL, 2),
+    ("map/mappings_have_the_priority_of_their_vmar", PRIORITY_NOT_INHERITED, 2),
+    ("map/sibling_mappings_have_one_priority", PRIORITY_NOT_INHERITED, 3),
+    ("destroy/the_dead_have_default_priority", PRIORITY_KEPT, 3),
+    ("destroy/nothing_is_high_in_a_destroyed_space", PRIORITY_KEPT, 3),
 ]
 
 
@@ -88,6 +145,18 @@ def test_the_same_obligation_holds_of_the_contract_itself(name, change, length, 
     attempt = induction.attempt(contract.properties[wanted], operation)
     deviates = contract.properties[wanted].deviation is not None
     assert attempt.proved is not deviates
+
+
+def test_a_merge_that_shows_other_bytes_is_not_proved(twin):
+    """The shortest run makes two neighbours and marks both: finding it takes long, failing to prove it does not."""
+    broken = Induction(twin(MERGED_LATE).contract(), timeout=5.0)
+    kept = broken.contract.properties["merging_keeps_what_is_shown"]
+    assert not broken.attempt(kept, "mark_mergeable").proved
+
+
+def test_a_merge_is_proved(induction):
+    kept = induction.contract.properties["merging_keeps_what_is_shown"]
+    assert induction.attempt(kept, "mark_mergeable").proved
 
 
 def test_a_partly_covered_vmar_that_goes_breaks_something(twin):
