@@ -6,15 +6,38 @@ themselves what the world says, and their pages are really pinned where there ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vmaspace.checker.adapters.world import VmoSpec
 from vmaspace.model.system import System
-from vmaspace.model.vmo import VmObject, VmObjectPaged, VmObjectPhysical, VmoKind
+from vmaspace.model.vmo import CloneType, VmObject, VmObjectPaged, VmObjectPhysical, VmoKind
 
+_CHILDREN = ("snapshot", "slice")
 _REALLY_PINNED = 1 << 20  # bytes; the worlds that proofs think of have VMOs of any size
 
 
-def given_vmo(system: System, spec: VmoSpec) -> VmObject:
-    """A VMO of a world, without pages yet."""
+def given_vmos(system: System, specs: Sequence[VmoSpec]) -> list[VmObject]:
+    """The VMOs of a world, without pages yet but for what is pinned; children of the first one among them."""
+    made: list[VmObject] = []
+    for spec in specs:
+        if spec.origin in _CHILDREN and made:
+            made.append(_child(made[0], spec))
+        else:
+            made.append(_given_vmo(system, spec))
+    return made
+
+
+def _child(first: VmObject, spec: VmoSpec) -> VmObject:
+    if spec.origin == "slice":
+        status, child = first.create_child_slice(0, spec.size)
+    else:
+        status, child = first.create_clone(CloneType.SNAPSHOT, 0, spec.size)
+    if child is None:
+        raise ValueError(f"the first VMO of the world has no {spec.origin}: {status.name}")
+    return child
+
+
+def _given_vmo(system: System, spec: VmoSpec) -> VmObject:
     kind = VmoKind[spec.kind.upper()]
 
     if kind is VmoKind.PHYSICAL:
@@ -36,7 +59,9 @@ def given_vmo(system: System, spec: VmoSpec) -> VmObject:
         def is_range_pinned(self, offset: int, size: int) -> bool:
             return spec.pinned
 
-    vmo = GivenPaged(system, kind, system.cow_pages_class(system, spec.size), is_vdso=spec.is_vdso)
+    pages = system.cow_pages_class(system, spec.size)
+    is_resizable = spec.origin == "resizable"
+    vmo = GivenPaged(system, kind, pages, is_vdso=spec.is_vdso, is_resizable=is_resizable)
     if spec.pinned and spec.size <= _REALLY_PINNED:
         vmo.commit_range_pinned(0, spec.size, True)
     return vmo

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmaspace.checker.adapters.given_vmo import given_vmo
+from vmaspace.checker.adapters.given_vmo import given_vmos
 from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer
 from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
@@ -76,7 +76,7 @@ class ModelAdapter:
             aslr_disabled=world.aslr_disabled,
             vdso=VdsoImage(world.vdso_code_start, world.vdso_code_size),
         )
-        self.vmos: list[VmObject] = [given_vmo(self.system, o) for o in world.vmos]
+        self.vmos: list[VmObject] = given_vmos(self.system, world.vmos)
         self.snapshots: list[list[VmObject]] = [[] for _ in self.vmos]  # of each VMO, oldest first
         self.written = 0
         self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
@@ -233,6 +233,9 @@ class ModelAdapter:
     def _write_vmo(self, o: int, offset: int) -> Called:
         self.written += 1
         return self.vmos[o].write(offset, bytes([self.written & 0xFF])), None
+
+    def _resize_vmo(self, o: int, size: int) -> Called:
+        return self.vmos[o].resize(size), None
 
     def _snapshot_vmo(self, o: int) -> Called:
         vmo = self.vmos[o]

@@ -14,18 +14,23 @@ from vmaspace.checker.logic.state import State, Table
 
 # The facts that an adapter knows how to bring about.
 FACTS = (
-    "arch", "aslr_disabled", "vmo_kind", "vmo_size", "is_vdso", "pinned", "vdso_code_start", "vdso_code_size",
+    "arch", "aslr_disabled", "vmo_kind", "vmo_size", "is_vdso", "pinned", "vmo_origin", "vdso_code_start",
+    "vdso_code_size",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class VmoSpec:
-    """A memory object to be there from the start.  size: in bytes, whole pages."""
+    """A memory object to be there from the start.
+
+    size: in bytes, whole pages.  origin: "alone", "resizable", or "snapshot" or "slice" of the first one of the world.
+    """
 
     size: int
     kind: str = "paged"
     is_vdso: bool = False
     pinned: bool = False
+    origin: str = "alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class World:
 
     def givens(self, contract: Contract) -> State:
         """The given elements and facts of this world; no variable has a table yet."""
-        kinds = contract.enums["VmoKind"]
+        kinds, origins = contract.enums["VmoKind"], contract.enums["VmoOrigin"]
         tables: dict[str, Table] = {
             "arch": {(): contract.enums["Arch"].index(self.arch)},
             "aslr_disabled": {(): int(self.aslr_disabled)},
@@ -50,6 +55,7 @@ class World:
             "vmo_size": {i: o.size for i, o in enumerate(self.vmos) if o.size},
             "is_vdso": {i: 1 for i, o in enumerate(self.vmos) if o.is_vdso},
             "pinned": {i: 1 for i, o in enumerate(self.vmos) if o.pinned},
+            "vmo_origin": {i: origins.index(o.origin) for i, o in enumerate(self.vmos) if origins.index(o.origin)},
             "vdso_code_start": {(): self.vdso_code_start},
             "vdso_code_size": {(): self.vdso_code_size},
         }
@@ -71,6 +77,7 @@ def world_of(contract: Contract, state: State, switches: Iterable[str] = (), see
             contract.enums["VmoKind"][fact("vmo_kind", i)],
             bool(fact("is_vdso", i)),
             bool(fact("pinned", i)),
+            contract.enums["VmoOrigin"][fact("vmo_origin", i)],
         )
         for i in state.domains.get("Vmo", ())
     )

@@ -205,5 +205,7 @@ def objects(given: State) -> Iterator[Line]:
     """The memory objects, by the facts that the world gives about them."""
     for name in sorted(given["elements"].get("Vmo", ()), key=natural):
         marks = [str(value_of(given, "vmo_kind", name, default="paged")), size_text(number_of(given, "vmo_size", name))]
+        origin = str(value_of(given, "vmo_origin", name, default="alone"))
+        marks += [] if origin == "alone" else [f"{origin} of vmo0" if origin in ("snapshot", "slice") else origin]
         marks += [word for word, fact in (("vdso", "is_vdso"), ("pinned", "pinned")) if value_of(given, fact, name)]
         yield Line(name, label=name, rest=" ".join(marks))

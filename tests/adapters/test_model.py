@@ -1,5 +1,6 @@
 """The model adapter: what it numbers, calls and observes, and what becomes of a model that misbehaves."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -301,6 +302,19 @@ def test_snapshots_are_kept_until_they_are_dropped() -> None:
     assert adapter.call("drop_snapshot", {"o": 0}).status == "NOT_FOUND"
     assert adapter.call("snapshot_vmo", {"o": 0}).status == "OK"
     assert len(adapter.snapshots[0]) == 1
+
+
+@pytest.mark.parametrize(("origin", "sees_later_writes"), [("slice", True), ("snapshot", False)])
+def test_a_world_has_children_of_its_first_vmo(origin: str, sees_later_writes: bool) -> None:
+    world = World(vmos=(VmoSpec(0x4000), VmoSpec(0x2000, origin=origin), VmoSpec(0x1000, origin="resizable")))
+    assert world_of(CONTRACT, world.givens(CONTRACT)) == replace(world, switches=frozenset())
+    adapter = started(world=world)
+    assert adapter.call("write_vmo", {"o": 0, "offset": 0}).status == "OK"
+    first, child, _ = adapter.vmos
+    assert (child.read(0, 1) == first.read(0, 1)) is sees_later_writes
+    assert adapter.call("resize_vmo", {"o": 2, "size": 0x5000}).status == "OK"
+    assert adapter.call("resize_vmo", {"o": 1, "size": 0x5000}).status == "UNAVAILABLE"
+    assert adapter.vmos[2].size == 0x5000
 
 
 def test_a_pinned_vmo_keeps_its_pages() -> None:

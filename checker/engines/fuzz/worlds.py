@@ -14,7 +14,7 @@ PAGE = 4096
 
 
 def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) -> World:
-    """A paged object, a vDSO that ends with its code, a physical range, and perhaps a contiguous one."""
+    """A paged object, a vDSO that ends with its code, a physical range, and perhaps others and a child of the first."""
     code_start = dice.below(9) * PAGE
     code_size = (1 + dice.below(3)) * PAGE
     vmos = [
@@ -24,6 +24,10 @@ def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) 
     ]
     if dice.chance(40):
         vmos.append(VmoSpec((1 + dice.below(8)) * PAGE, "contiguous", pinned=True))
+    if not vmos[0].pinned:  # pinned pages are not shared with clones
+        vmos.append(VmoSpec((1 + dice.below(vmos[0].size // PAGE)) * PAGE, origin=dice.pick(("snapshot", "slice"))))
+    if dice.chance(40):
+        vmos.append(VmoSpec((1 + dice.below(8)) * PAGE, origin="resizable"))
     return World(
         arch=dice.pick(arches),
         vmos=tuple(vmos),
