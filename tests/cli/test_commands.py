@@ -39,7 +39,7 @@ def test_a_property_that_holds_is_green(here, capsys):
     (here / "mine.aspec").write_text(HOLDS)
     code, out, _ = run(capsys, "prove", "mine.aspec", "--property", "names_are_short", "--jobs", 1)
     assert code == 0
-    assert "30 verdicts: 30 proved" in out
+    assert "31 verdicts: 31 proved" in out
 
 
 def test_a_property_that_fails_is_red_and_its_trace_replays(here, capsys):
