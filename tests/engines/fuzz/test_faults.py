@@ -9,8 +9,8 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.report.trace import Trace
 from vmaspace.model import System
 
-SEED = 2
-STEPS = 30_000
+SEED = 3
+STEPS = 60_000
 LONGEST_TRACE = 8
 
 
