@@ -148,7 +148,10 @@ class VmAspace(AspaceAllocators):
         if status is not ZX_OK:
             return status
         self._prng = Prng(self.aslr_config.seed)
-        self.root = self.system.vmar_class.create_root(self, self.base, self.size, VMAR_FLAG_CAN_MAP_SPECIFIC)
+        with self._region_lock, self._lock:
+            self.root = self.system.vmar_class.create_root(
+                self, self.base, self.size, VMAR_FLAG_CAN_MAP_SPECIFIC
+            )
         return ZX_OK if self.root is not None else ZX_ERR_NO_MEMORY
 
     # The end.

@@ -118,7 +118,9 @@ class LivingMapping(FaultingMapping):
     def _become_dead(self) -> None:
         if self.aspace.last_fault is self:
             self.aspace.last_fault = None
-        self.vmo = None
+        if self.vmo is not None:
+            with self.vmo.lock:
+                self.vmo = None
         self.parent = None
         self.state = LifeCycleState.DEAD
 

@@ -8,7 +8,7 @@ Not here: how the answers are judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,27 @@ class Answer:
     results: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """Something that holds of the implementation's objects, in which the contract has no part.
+
+    number: `subject-n`, as in `docs/invariants.md`.  source: the kernel's file.  also: another number of the same.
+    """
+
+    number: str
+    sentence: str
+    source: str
+    also: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An invariant that does not hold, and of what."""
+
+    invariant: Invariant
+    what: str
+
+
 class Adapter(Protocol):
     """An implementation that can be driven.
 
@@ -51,6 +72,12 @@ class Adapter(Protocol):
 
     def observe(self) -> State:
         """All that the contract speaks of, freshly read, in the normal form of `logic.execute.apply`."""
+
+    def invariants(self) -> Sequence[Invariant]:
+        """The implementation's own invariants, as far as they are checked."""
+
+    def broken_invariants(self) -> Sequence[Broken]:
+        """Those that do not hold now, or did not hold inside a call since this was asked last."""
 
 
 class BrokenImplementation(Exception):

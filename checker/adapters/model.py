@@ -9,11 +9,13 @@ Not here: what the contract sees of the model afterwards; that is `observation`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vmaspace.checker.adapters.given_vmo import given_vmos
-from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer
+from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer, Broken, Invariant
+from vmaspace.checker.adapters.invariants.journal import INVARIANTS
+from vmaspace.checker.adapters.invariants.observed import observed
 from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
@@ -69,7 +71,7 @@ class ModelAdapter:
 
     def start(self, world: World) -> None:
         self.world = world
-        self.system = self.system_class(
+        self.system = observed(self.system_class)(
             world.arch,
             seed=world.seed,
             switches=world.switches,
@@ -101,6 +103,12 @@ class ModelAdapter:
 
     def observe(self) -> State:
         return self.observer.observe()
+
+    def invariants(self) -> Sequence[Invariant]:
+        return list(dict.fromkeys(INVARIANTS.values()))
+
+    def broken_invariants(self) -> Sequence[Broken]:
+        return self.system.journal.broken()
 
     # --- the operations --------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Drive:
         except Exception as error:  # a faulty implementation may raise anything
             self.finding = wording.crash("init", f"{type(error).__name__}: {error}")
         else:
-            self.finding = self.judge.begin(self.start, self.state)
+            self.finding = self.judge.begin(self.start, self.state) or self.broken_invariant("init")
         self.is_over = self.finding is not None
         return self.finding
 
@@ -81,5 +81,15 @@ class Drive:
         self.steps.append(taken)
         self.state = after
         self.finding = found.finding
-        self.is_over = found.finding is not None or answer.status == ASSERTION
+        if self.finding is None and answer.status != ASSERTION:
+            self.finding = self.broken_invariant(op)
+        self.is_over = self.finding is not None or answer.status == ASSERTION
         return taken
+
+    def broken_invariant(self, op: str) -> Finding | None:
+        """The first of the implementation's own invariants that a step, right by the contract, has broken."""
+        try:
+            broken = next(iter(self.adapter.broken_invariants()), None)
+        except Exception as error:  # what a faulty implementation holds need make no sense at all
+            return self.judge.wording.crash(op, f"{type(error).__name__}: {error}")
+        return None if broken is None else self.judge.wording.invariant(op, broken)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.engines.fuzz.drive import Drive, Taken
-from vmaspace.checker.engines.fuzz.findings import CONFORMS, Finding
+from vmaspace.checker.engines.fuzz.findings import Finding
 from vmaspace.checker.engines.fuzz.minimise import Minimiser, plan
 from vmaspace.checker.engines.traces import build_trace
 from vmaspace.checker.logic.state import State
@@ -35,7 +35,7 @@ class Failure:
 
     @property
     def kind(self) -> Kind:
-        return Kind.VIOLATED if self.finding.kind == "property" else Kind.FAILED
+        return Kind.VIOLATED if self.finding.kind in ("property", "invariant") else Kind.FAILED
 
     def smallest(self) -> Failure:
         """The same finding at the end of a run that can not be made shorter or simpler step by step.
@@ -63,7 +63,7 @@ class Failure:
             self.steps,
             seed=self.world.seed,
             subject=self.drive.adapter.subject,
-            name=CONFORMS,
+            name=finding.name,
             source=finding.span,
             violated=finding.clause,
         )

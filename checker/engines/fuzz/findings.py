@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from vmaspace.checker.adapters.interface import Broken
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic.contract import Contract, Property
@@ -25,7 +26,7 @@ DIFFERENCES_SHOWN = 8
 class Finding:
     """One disagreement.
 
-    kind: "status", "effect", "property" or "crash".  name: the property, or CONFORMS.  clause: how the
+    kind: "status", "effect", "property", "invariant" or "crash".  name: the property or the number, or CONFORMS.  clause: how the
     contract calls what decides.  reason: one sentence, then details on further lines.
     """
 
@@ -101,6 +102,12 @@ class Wording:
             named = ", ".join(f"{name} = {self.codec.show(v, t)}" for name, (v, t) in witness.items())
             text += f"\n  for {named}"
         return Finding("property", operation, p.name, text, p.name, p.span)
+
+    @staticmethod
+    def invariant(operation: str, broken: Broken) -> Finding:
+        of = broken.invariant
+        text = f'{of.number} does not hold after {operation}: {broken.what}\n  {of.source}: "{of.sentence}"'
+        return Finding("invariant", operation, of.number, text, of.number)
 
     # --- states ----------------------------------------------------------------------------------------------------
 

@@ -19,18 +19,19 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
-from vmaspace.checker.adapters.interface import Adapter
+from vmaspace.checker.adapters.interface import Adapter, Invariant
 from vmaspace.checker.engines.fuzz.failures import Failure, shortest
 from vmaspace.checker.engines.fuzz.findings import CONFORMS, Finding
 from vmaspace.checker.engines.fuzz.machine import machine_class
 from vmaspace.checker.engines.fuzz.session import Session
 from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.logic.contract import Contract, Operation, Property
-from vmaspace.checker.report.verdict import Kind, Verdict
+from vmaspace.checker.report.verdict import Kind, Place, Verdict
 
 RUNS_IN_ROUND = 40  # Hypothesis repeats itself less in long rounds
 AFTERMATH = 600  # steps that are still judged when something was found, for what else there is
 ENGINE = "fuzz"
+BROKEN = ("property", "invariant")  # kinds of finding that name what is broken, and not the operation
 
 
 class Listener(Protocol):
@@ -196,27 +197,34 @@ def _passed(
 ) -> Iterable[Verdict]:
     """A verdict for each operation and each judged property in which nothing was found."""
     coverage = session.coverage
-    red = {f.finding.operation for f in failures if f.finding.kind != "property"}
+    red = {f.finding.operation for f in failures if f.finding.kind not in BROKEN}
     for op in contract.operations.values():
         calls = coverage.calls[op.name]
         if op.name not in red:
             yield _verdict(
                 op, f"{calls:,} calls", calls > 0, interrupted, seconds * calls / max(1, coverage.steps)
             )
-    broken = {f.finding.name for f in failures if f.finding.kind == "property"}
+    broken = {f.finding.name for f in failures if f.finding.kind in BROKEN}
     for p in session.drive.judge.properties.judged:
         if p.name not in broken:
             yield _verdict(p, f"{coverage.steps:,} steps", coverage.steps > 0, interrupted, 0.0)
+    for invariant in session.drive.adapter.invariants():
+        if invariant.number not in broken:
+            yield _verdict(invariant, f"{coverage.steps:,} steps", coverage.steps > 0, interrupted, 0.0)
 
 
 def _verdict(
-    of: Operation | Property, scope: str, is_seen: bool, interrupted: bool, seconds: float
+    of: Operation | Property | Invariant, scope: str, is_seen: bool, interrupted: bool, seconds: float
 ) -> Verdict:
     kind, reason = Kind.PASSED, ""
     if interrupted:
         kind, reason = Kind.UNKNOWN, "interrupted before the budget was used up"
     elif not is_seen:
         kind, reason = Kind.UNKNOWN, "never called within the budget"
+    if isinstance(of, Invariant):
+        return Verdict(
+            of.number, of.number, None, ENGINE, kind, seconds, scope, Place(of.source), reason=reason
+        )
     is_operation = isinstance(of, Operation)
     return Verdict(
         id=f"{of.name}/{CONFORMS}" if is_operation else of.name,

@@ -37,12 +37,14 @@ def test_the_model_conforms_as_documented(seed: int) -> None:
     assert {p.name for p in contract.properties.values() if p.deviation} <= judged
 
 
-def test_a_verdict_for_each_operation_and_each_property_that_is_judged(contract: Contract) -> None:
+def test_a_verdict_for_each_operation_property_and_invariant_that_is_judged(contract: Contract) -> None:
     result = run(contract, steps=1500)
     ids = [v.id for v in result.verdicts]
     assert len(ids) == len(set(ids))
     judged = {p.name for p in contract.properties.values() if p.kind != "reach" and p.deviation is None}
-    assert set(ids) == {f"{name}/conforms" for name in contract.operations} | judged
+    assert set(ids) == {f"{name}/conforms" for name in contract.operations} | judged | {
+        invariant.number for invariant in ModelAdapter(contract).invariants()
+    }
 
 
 def test_most_outcomes_are_seen(contract: Contract) -> None:

@@ -1,0 +1,80 @@
+"""What is known of a system that is observed: who was made, what is going on, and which invariants were broken.
+
+Not here: who looks; the modules by subject derive the observing classes from those of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, cast
+
+from vmaspace.checker.adapters.interface import Broken, Invariant
+from vmaspace.checker.adapters.invariants.fault_record import FaultRecord
+from vmaspace.model.arch.translations import ArchTranslations
+from vmaspace.model.aspace import VmAspace
+from vmaspace.model.region import VmAddressRegionOrMapping
+from vmaspace.model.system import System
+
+INVARIANTS: Final[dict[str, Invariant]] = {}  # by number, those that are checked here
+STATE_CHECKS: Final[list[tuple[Invariant, Callable[[Journal], Iterator[str]]]]] = []
+
+
+def invariant(number: str, sentence: str, source: str, also: str = "") -> Invariant:
+    """Declare an invariant. also: its number on the list of another subject, where it stands again."""
+    made = Invariant(number, sentence, f"zircon/kernel/{source}", also)
+    for each in (number, also) if also else (number,):
+        if each in INVARIANTS:
+            raise ValueError(f"there are two checks of {each}")
+        INVARIANTS[each] = made
+    return made
+
+
+def on_state(
+    number: str, sentence: str, source: str, also: str = ""
+) -> Callable[[Callable[[Journal], Iterator[str]]], Callable[[Journal], Iterator[str]]]:
+    """Register a check of the objects after a step; it yields what is wrong, in words."""
+    declared = invariant(number, sentence, source, also)
+
+    def register(check: Callable[[Journal], Iterator[str]]) -> Callable[[Journal], Iterator[str]]:
+        STATE_CHECKS.append((declared, check))
+        return check
+
+    return register
+
+
+class Journal:
+    """Of one system."""
+
+    __slots__ = (
+        "aspaces", "breaches", "fault", "is_counting_usage", "is_in_range_op", "is_protecting", "owners", "regions", "records",
+        "system",
+    )  # fmt: skip
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.aspaces: list[VmAspace] = []  # as they were made, freed ones included
+        self.records: dict[VmAspace, tuple[object, ...]] = {}  # what of each never changes
+        self.owners: dict[ArchTranslations, VmAspace] = {}  # whose page tables
+        self.regions: list[VmAddressRegionOrMapping] = []  # as they were made, but those long dead
+        self.breaches: list[Broken] = []  # seen while an operation ran
+        self.fault: FaultRecord | None = None  # that a mapping is resolving
+        self.is_protecting = False
+        self.is_in_range_op = False
+        self.is_counting_usage = False
+
+    def breach(self, broken: Invariant, what: str) -> None:
+        """An operation does what it may not do."""
+        self.breaches.append(Broken(broken, what))
+
+    def broken(self) -> list[Broken]:
+        """What was broken since the last look, and what does not hold now."""
+        found, self.breaches = self.breaches, []
+        for declared, check in STATE_CHECKS:
+            found += [Broken(declared, what) for what in check(self)]
+        self.regions = [region for region in self.regions if region.parent is not None or region.is_alive()]
+        return found
+
+
+def journal_of(system: System) -> Journal:
+    """The journal of a system that is observed."""
+    return cast("Journal", system.__dict__["journal"])
