@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _explore(commands.add_parser("explore", help="visit every state of a scope"))
     _fuzz(commands.add_parser("fuzz", help="drive the model and judge every step"))
     _replay(commands.add_parser("replay", help="run a trace or a file of known answers again"))
+    _inspect(commands.add_parser("inspect", help="judge the dump of a machine's address spaces"))
     _audit(commands.add_parser("audit", help="plant faults in the model and see them found"))
     return top
 
@@ -136,6 +137,15 @@ def _replay(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", metavar="FILE", help="a trace (.json) or known answers (.jsonl)")
     _sources(p)
     _model(p)
+    _output(p)
+
+
+def _inspect(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job="inspection.inspect")
+    p.add_argument("dump", metavar="DUMP", help="a text with a dump in it; - for standard input")
+    _sources(p)
+    _only(p)
+    p.add_argument("--arch", choices=ARCHES, help="the machine, where the dump has no kernel space to tell it")
     _output(p)
 
 

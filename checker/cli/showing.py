@@ -54,6 +54,12 @@ def summary(blocks: dict[str, Any]) -> list[str]:
             f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, "
             f"{c['known_gaps']} known gaps, {c['unsupported']} unsupported"
         )
+    if "inspect" in blocks:
+        i = blocks["inspect"]
+        lines.append(
+            f"inspect      {i['aspaces']} address spaces; {i['judged']} invariants judged, {len(i['not_judged'])} not:"
+        )
+        lines += [f"  --    {name}: {reason}" for name, reason in i["not_judged"].items()]
     if "audit" in blocks:
         lines += mutation_table(blocks["audit"]["mutants"])
     return [*lines, ""] if lines else []

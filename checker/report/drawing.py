@@ -173,7 +173,8 @@ def aspace_marks(aspace: Aspace) -> Iterator[str]:
 
 
 def region_notes(region: Region) -> Iterator[str]:
-    yield f"can {flags_text(region.flags)}"
+    if region.flags is not None:
+        yield f"can {flags_text(region.flags)}"
     if not region.is_mapping:
         return
     yield f"{region.object or 'no object'}+{region.object_offset:#x}"

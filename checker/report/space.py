@@ -52,7 +52,7 @@ class Region:
     parent: str | None
     base: int
     size: int
-    flags: tuple[str, ...]
+    flags: tuple[str, ...] | None       # None where nothing is known of rights
     object: str | None
     object_offset: int
     prot: tuple[tuple[int, tuple[str, ...]], ...] | None    # None: the state has no such variable
@@ -154,7 +154,7 @@ def read_region(state: State, name: str) -> Region:
         parent=name_of(state, "parent", name),
         base=number_of(state, "base", name),
         size=number_of(state, "size", name),
-        flags=flags_of(value_of(state, "flags", name)),
+        flags=flags_of(value_of(state, "flags", name)) if "flags" in state["values"] else None,
         object=name_of(state, "object", name),
         object_offset=number_of(state, "object_offset", name),
         prot=prot,

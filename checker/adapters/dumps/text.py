@@ -1,0 +1,101 @@
+"""The lines of a dump: which lines of a log are lines of one, and what stands in them.
+
+The layout is that of `VmAspace::DumpLocked` and its like (`zircon/kernel/vm/vm_aspace.cc`, `vm_address_region.cc`,
+`vm_mapping.cc`). Lines that begin in no known way are other people's, and are passed over; a line that begins like one of
+a dump has to go on like one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_PREFIX: Final = re.compile(r"\[\d+\.\d+\] \d+[:.]\d+> ?")
+_START: Final = re.compile(r"(?P<indent> *)(?P<kind>as|vmar|map|vmo)(?= (?:0x|\[))")
+_RANGE_START: Final = re.compile(r"(?P<indent> *)(?=\[(?:0x[0-9a-f]+|0) (?:0x[0-9a-f]+|0)\] mmufl)")
+_BROKEN_RANGE: Final = re.compile(r"(?P<indent> *)(?=\[[^\]]*\] mmufl)")
+_WORD_LIMIT: Final = 1 << 64
+
+
+class DumpError(Exception):
+    """A dump that can not be read: the place, what was expected there, and what to do."""
+
+    def __init__(self, file: str, line: int, column: int, message: str, hint: str) -> None:
+        place = f"{file}:{line}:{column}" if line else file
+        super().__init__(f"{place}: {message}" + (f"\n  hint: {hint}" if hint else ""))
+        self.file, self.line, self.column, self.message, self.hint = file, line, column, message, hint
+
+
+@dataclass(slots=True)
+class DumpLine:
+    """One line of a dump, read from left to right. kind: as, vmar, map, vmo, or range for a protection range."""
+
+    file: str
+    number: int  # from 1
+    kind: str
+    indent: int  # spaces before the first word
+    text: str
+    at: int  # where reading goes on
+    shift: int  # what a log put in front
+
+    def error(self, message: str, hint: str = "is the line complete, and as the kernel printed it?") -> DumpError:
+        """What is wrong where reading has come to."""
+        return DumpError(self.file, self.number, self.shift + self.at + 1, message, hint)
+
+    def take(self, pattern: str, what: str) -> str:
+        """What matches next, behind one space unless the line begins here."""
+        match = re.compile(rf" ?({pattern})").match(self.text, self.at)
+        if match is None:
+            rest = self.text[self.at :].strip()[:24]
+            raise self.error(f"expected {what}, found {rest!r}" if rest else f"expected {what}, found the end")
+        self.at = match.end()
+        return match[1]
+
+    def word(self, word: str) -> None:
+        self.take(rf"{re.escape(word)}(?![a-z0-9])", f'"{word}"')
+
+    def hexadecimal(self, what: str) -> int:
+        return self.number_of(self.take(r"0x[0-9a-f]+|0(?![0-9a-fx])", what))
+
+    def decimal(self, what: str) -> int:
+        return self.number_of(self.take(r"\d+(?![0-9a-zx])", what))
+
+    def number_of(self, digits: str) -> int:
+        value = int(digits, 0) if digits.startswith("0x") else int(digits)
+        if value >= _WORD_LIMIT:
+            raise self.error(f"{digits} does not fit in 64 bits")
+        return value
+
+    def span(self) -> tuple[int, int]:
+        """A bracket pair: the first and the last byte."""
+        self.take(r"\[", "a range such as [0x1000 0x1fff]")
+        first = self.hexadecimal("the first address of a range")
+        last = self.hexadecimal("the last address of a range")
+        self.take(r"\]", "the end of the range")
+        return first, last
+
+    def quoted(self, what: str) -> str:
+        """A name in single quotes, which may hold quotes: what follows decides where it ends."""
+        return self.take(r"'.*'", what)[1:-1]
+
+    def end(self) -> None:
+        if self.text[self.at :].strip():
+            raise self.error(f"expected the end of the line, found {self.text[self.at :].strip()[:24]!r}")
+
+
+def dump_lines(text: str, file: str) -> Iterator[DumpLine]:
+    """The lines of a log that are lines of a dump."""
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.rstrip("\r")
+        prefix = _PREFIX.match(line)
+        shift = prefix.end() if prefix else 0
+        body = line[shift:]
+        start = _START.match(body)
+        if start is not None:
+            yield DumpLine(file, number, start["kind"], len(start["indent"]), body, start.end(), shift)
+            continue
+        start = _RANGE_START.match(body) or _BROKEN_RANGE.match(body)
+        if start is not None:
+            yield DumpLine(file, number, "range", len(start["indent"]), body, start.end(), shift)
