@@ -15,7 +15,21 @@ from vmaspace.checker.logic.execute import Interpreter
 from vmaspace.model.aspace import VmAspace
 
 CONTRACT = standard_contract()
-GROWS = [op for op in ("create", "create_unified", "allocate", "map", "protect", "rename", "destroy", "mark_mergeable", "unmap") if op in CONTRACT.operations]
+GROWS = [
+    op
+    for op in (
+        "create",
+        "create_unified",
+        "allocate",
+        "map",
+        "protect",
+        "rename",
+        "destroy",
+        "mark_mergeable",
+        "unmap",
+    )
+    if op in CONTRACT.operations
+]
 
 DUMP = """\
 as 0xffff001122330000 [0x200000 0x7fffffffefff] sz 0x7fffffdff000 typ 0 ref 1 'demo' destroyed 0
@@ -56,7 +70,16 @@ def by_address(told, names) -> dict[str, object]:
     """Tables with regions named by what they are, since a dump numbers them in another order."""
     t = told.tables
     live = [r for r in told.domains["Region"] if t["life"].get(r) == 1]
-    key = {r: (t["aspace"].get(r, 0), t["base"].get(r, 0), t["size"].get(r, 0), t["kind"].get(r, 0), r in t["parent"]) for r in live}
+    key = {
+        r: (
+            t["aspace"].get(r, 0),
+            t["base"].get(r, 0),
+            t["size"].get(r, 0),
+            t["kind"].get(r, 0),
+            r in t["parent"],
+        )
+        for r in live
+    }
     return {
         name: {
             tuple(key[i] for i in (k if isinstance(k, tuple) else (k,))): key.get(v, v) if name in ("parent", "branch") else v
@@ -76,7 +99,18 @@ def test_what_the_model_prints_is_read_back(number: int) -> None:
     assert told.is_whole and "prot" in told.variables
     for name in ("type", "aspace_base", "aspace_size", "name_length", "destroyed", "unified"):
         assert told.state.tables[name] == seen.tables[name], name
-    regions = ("kind", "life", "base", "size", "parent", "object_offset", "prot", "mergeable", "under", "branch")
+    regions = (
+        "kind",
+        "life",
+        "base",
+        "size",
+        "parent",
+        "object_offset",
+        "prot",
+        "mergeable",
+        "under",
+        "branch",
+    )
     assert by_address(told.state, regions) == by_address(seen, regions)
     found = inspect(CONTRACT, told, "dump.txt")
     assert len(found.verdicts) > 25 and all(verdict.is_green for verdict in found.verdicts)
@@ -93,14 +127,20 @@ def test_a_mutated_dump_is_read_or_refused(data: st.DataObject) -> None:
     try:
         aspaces = read_dump(text, "dump.txt")
     except DumpError as error:
-        assert str(error).startswith("dump.txt")
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert refusal.startswith("dump.txt")
         return
     inspect(CONTRACT, told_of(CONTRACT, aspaces, "arm64"), "dump.txt")
 
 
 def test_a_log_around_a_dump_is_passed_over() -> None:
     lines = [f"[00012.{i:03}] 01234:01235> {line}" for i, line in enumerate(DUMP.splitlines())]
-    log = "\r\n".join(["boot: as usual", *lines[:3], "[00013.000] 00001:00002> vmar: noise", *lines[3:], "map of the world"])
+    log = "\r\n".join(
+        ["boot: as usual", *lines[:3], "[00013.000] 00001:00002> vmar: noise", *lines[3:], "map of the world"]
+    )
     plain, logged = read_dump(DUMP, "a"), read_dump(log, "b")
     assert [s.name for s in plain] == [s.name for s in logged] == ["demo"]
     assert logged[0].root is not None and logged[0].root.line == 3
@@ -109,7 +149,9 @@ def test_a_log_around_a_dump_is_passed_over() -> None:
 def test_a_dump_without_trees_tells_nothing_of_regions() -> None:
     told = told_of(CONTRACT, read_dump(DUMP.splitlines()[0], "d"))
     assert "root" not in told.variables and "aspace_base" in told.variables
-    assert "siblings_are_disjoint" not in judged(DUMP.splitlines()[0]) and "names_fit_their_buffer" in judged(DUMP.splitlines()[0])
+    assert "siblings_are_disjoint" not in judged(DUMP.splitlines()[0]) and "names_fit_their_buffer" in judged(
+        DUMP.splitlines()[0]
+    )
 
 
 def test_rights_are_never_guessed() -> None:

@@ -40,7 +40,9 @@ class DumpLine:
     at: int  # where reading goes on
     shift: int  # what a log put in front
 
-    def error(self, message: str, hint: str = "is the line complete, and as the kernel printed it?") -> DumpError:
+    def error(
+        self, message: str, hint: str = "is the line complete, and as the kernel printed it?"
+    ) -> DumpError:
         """What is wrong where reading has come to."""
         return DumpError(self.file, self.number, self.shift + self.at + 1, message, hint)
 
@@ -49,7 +51,9 @@ class DumpLine:
         match = re.compile(rf" ?({pattern})").match(self.text, self.at)
         if match is None:
             rest = self.text[self.at :].strip()[:24]
-            raise self.error(f"expected {what}, found {rest!r}" if rest else f"expected {what}, found the end")
+            raise self.error(
+                f"expected {what}, found {rest!r}" if rest else f"expected {what}, found the end"
+            )
         self.at = match.end()
         return match[1]
 

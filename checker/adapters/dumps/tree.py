@@ -65,13 +65,21 @@ class _Reader:
         self.pointers: dict[int, int] = {}
 
     def read(self, lines: Iterable[DumpLine]) -> list[DumpedAspace]:
-        readers = {"as": self.aspace, "vmar": self.vmar, "map": self.map, "vmo": self.vmo, "range": self.range}
+        readers = {
+            "as": self.aspace,
+            "vmar": self.vmar,
+            "map": self.map,
+            "vmo": self.vmo,
+            "range": self.range,
+        }
         for line in lines:
             readers[line.kind](line)
             line.end()
         self.close(0)
         if not self.aspaces:
-            raise DumpError(self.file, 0, 0, "there is no address space in it", "the first line of a dump begins with as")
+            raise DumpError(
+                self.file, 0, 0, "there is no address space in it", "the first line of a dump begins with as"
+            )
         return self.aspaces
 
     # --- lines -----------------------------------------------------------------------------------------------------
@@ -91,7 +99,9 @@ class _Reader:
         name = line.take(r"'.*'(?= destroyed [01]$)", "a name in quotes, and destroyed 0 or 1")[1:-1]
         line.word("destroyed")
         destroyed = line.take("[01]", "0 or 1") == "1"
-        self.aspaces.append(DumpedAspace(line.number, pointer, base, size, type_, references, name, destroyed))
+        self.aspaces.append(
+            DumpedAspace(line.number, pointer, base, size, type_, references, name, destroyed)
+        )
 
     def vmar(self, line: DumpLine) -> None:
         depth = self.depth(line)
@@ -121,7 +131,9 @@ class _Reader:
         self.mapping = region
 
     def range(self, line: DumpLine) -> None:
-        mapping = self.owner(line, 2 * (self.mapping.depth + 1) + 1 if self.mapping else 0, "a protection range")
+        mapping = self.owner(
+            line, 2 * (self.mapping.depth + 1) + 1 if self.mapping else 0, "a protection range"
+        )
         if mapping.vmo is not None:
             raise line.error("protection ranges stand before the VMO", "is the dump in its own order?")
         first, last = line.span()
@@ -140,7 +152,9 @@ class _Reader:
         if mapping.vmo is not None:
             raise line.error(f"the mapping of line {mapping.line} has a VMO already", _CUT_HINT)
         line.take("0x[0-9a-f]+", "a pointer")
-        mapping.vmo = line.number_of(line.take(r"/k\d+", "the koid of the VMO, such as /k1234").removeprefix("/k"))
+        mapping.vmo = line.number_of(
+            line.take(r"/k\d+", "the koid of the VMO, such as /k1234").removeprefix("/k")
+        )
         line.word("off")
         mapping.offset = line.hexadecimal("the offset in the VMO")
         line.word("bytes")
@@ -182,7 +196,9 @@ class _Reader:
     def depth(self, line: DumpLine) -> int:
         """How deep a region stands; everything that is not above it is complete."""
         if not self.aspaces:
-            raise line.error("there is no address space above this line", "the first line of a dump begins with as")
+            raise line.error(
+                "there is no address space above this line", "the first line of a dump begins with as"
+            )
         depth, odd = divmod(line.indent, 2)
         deepest = len(self.vmars) + 1
         if odd or not 1 <= depth <= deepest:
@@ -207,7 +223,9 @@ class _Reader:
         if self.mapping is None:
             raise line.error(f"{what} belongs to a mapping, and there is none above", _CUT_HINT)
         if line.indent != indent:
-            raise line.error(f"{what} of the mapping above is indented by {indent} spaces, not {line.indent}", _CUT_HINT)
+            raise line.error(
+                f"{what} of the mapping above is indented by {indent} spaces, not {line.indent}", _CUT_HINT
+            )
         return self.mapping
 
     def close(self, depth: int) -> None:
