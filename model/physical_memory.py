@@ -28,11 +28,12 @@ _ZEROS: Final = bytes(PAGE_SIZE)
 class VmPage:
     """One page of physical memory."""
 
-    __slots__ = ("_contents", "is_allocated", "paddr", "queue", "share_count")
+    __slots__ = ("_contents", "_words", "is_allocated", "paddr", "queue", "share_count")
 
     def __init__(self, paddr: Paddr) -> None:
         self.paddr = paddr
         self._contents: bytearray | None = None  # None: all zeros
+        self._words: memoryview | None = None  # the same bytes
         self.is_allocated = False
         self.queue = 0  # a PageQueue, or a reclaim queue above them
         self.share_count = 0  # how many VMOs besides one see the page through a hidden parent
@@ -52,13 +53,23 @@ class VmPage:
             self._contents = bytearray(PAGE_SIZE)
         self._contents[offset : offset + len(data)] = data
 
+    @property
+    def words(self) -> memoryview:
+        """The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware."""
+        if self._words is None:
+            if self._contents is None:
+                self._contents = bytearray(PAGE_SIZE)
+            self._words = memoryview(self._contents).cast("Q")
+        return self._words
+
     def copy_from(self, page: VmPage) -> None:
         """Take over the bytes of another page."""
+        self._words = None
         self._contents = None if page._contents is None else bytearray(page._contents)
 
     def zero(self) -> None:
         """Fill the page with zeros."""
-        self._contents = None
+        self._contents = self._words = None
 
     def is_zero(self) -> bool:
         """Whether every byte is zero."""

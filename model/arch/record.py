@@ -2,13 +2,22 @@
 
 Mirrors `zircon/kernel/arch/*/include/arch/kernel_aspace.h` and the initialisers in `zircon/kernel/arch/*/mmu*`.
 
-Does not model the bits of page-table entries.
+The bits of page-table entries are in the `Regime` of each kind of tables.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
-from vmaspace.model.arch.translations import UnmapHarvest
+from vmaspace.model.arch.regime import Regime
 from vmaspace.model.constants import MAX_U64, PAGE_SIZE, ByteSize, Vaddr
+
+
+class UnmapHarvest(IntEnum):
+    """Which pages an unmap with HARVEST reports to the page queues."""
+
+    NOTHING = 0
+    ACCESSED = 1
+    EVERYTHING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,9 @@ class Arch:
     switch_counts_as_access: bool  # ContextSwitch makes AccessedSinceLastCheck true
     unmap_harvest: UnmapHarvest
     forgets_last_partial_slot: bool  # as implemented, a range that ends inside a root slot leaves that slot out
+    user_tables: Regime
+    kernel_tables: Regime
+    guest_tables: Regime | None  # None: there are no guests
     user_aspace_base: Vaddr = 0x200000
 
     @property

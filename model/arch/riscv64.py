@@ -1,10 +1,89 @@
-"""riscv64 with Sv39: three levels, kernel in the upper half of the same root table.
+"""riscv64: three levels (Sv39), or four (Sv48); kernel in the upper half of the same root table.
 
-Mirrors `zircon/kernel/arch/riscv64/mmu.cc` and `zircon/kernel/arch/riscv64/include/arch/kernel_aspace.h`.
+Mirrors `zircon/kernel/arch/riscv64/mmu.cc`, `zircon/kernel/arch/riscv64/include/arch/riscv64/mmu.h` and
+`zircon/kernel/arch/riscv64/include/arch/kernel_aspace.h`; bits as in the Privileged Specification, sections 10.3 to 10.5.
 """
 
-from vmaspace.model.arch.record import Arch
-from vmaspace.model.arch.translations import UnmapHarvest
+from typing import Final
+
+from vmaspace.model.arch.record import Arch, UnmapHarvest
+from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
+
+RV_VALID: Final = 1 << 0
+RV_USER: Final = 1 << 4
+RV_GLOBAL: Final = 1 << 5
+RV_ACCESSED: Final = 1 << 6
+RV_DIRTY: Final = 1 << 7
+_RWX: Final = 0xE
+
+_PPN: Final = 0x003FFFFFFFFFFC00
+_ATTRIBUTES: Final = 0xFFC00000000003FF
+
+
+def _plain_leaf_bits(flags: int, level: int) -> int:
+    read, write, execute = flags >> 3 & 1, flags >> 4 & 1, flags >> 5 & 1
+    return read << 1 | write << 2 | execute << 3 | (flags >> 2 & 1) << 4
+
+
+def _plain_mmu_flags(entry: int, level: int) -> int:
+    read, write, execute = entry >> 1 & 1, entry >> 2 & 1, entry >> 3 & 1
+    return read << 3 | write << 4 | execute << 5 | (entry >> 4 & 1) << 2
+
+
+def _leaf_bits(flags: int, level: int) -> int:
+    # PBMT: 1 not cacheable, 2 I/O.
+    low, high = flags & 1, flags >> 1 & 1
+    return _plain_leaf_bits(flags, level) | low << 61 | (high & (1 ^ low)) << 62
+
+
+def _mmu_flags(entry: int, level: int) -> int:
+    return _plain_mmu_flags(entry, level) | (entry >> 61 & 1) | (entry >> 62 & 1) << 1
+
+
+def _is_known(entry: int, level: int) -> int:
+    return 1 ^ entry >> 61 & entry >> 62 & 1
+
+
+def _leaf_rights(entry: int) -> int:
+    may = entry >> 1 & 7
+    return may << 3 | may * (entry >> 4 & 1)
+
+
+def _sv(name: str, width: int, is_kernel: bool, has_svpbmt: bool) -> Regime:
+    top = (width - 12) // 9 - 1
+    return Regime(
+        name=name,
+        width=width,
+        top_level=top,
+        leaf_levels=(0, 1, 2),
+        present=RV_VALID,
+        leaf_flip=0,
+        leaf_any=_RWX,
+        frame_shift=2,
+        table_frame=_PPN,
+        leaf_frames=(_PPN,) * (top + 1),
+        table_fixed=RV_VALID | (RV_GLOBAL if is_kernel else 0),
+        leaf_fixed=RV_VALID | RV_ACCESSED | RV_DIRTY | (RV_GLOBAL if is_kernel else 0),
+        accessed=RV_ACCESSED,
+        dirty=RV_DIRTY,
+        table_accessed=0,
+        protect_clears=_RWX,
+        leaf_bits=_leaf_bits if has_svpbmt else _plain_leaf_bits,
+        mmu_flags=_mmu_flags if has_svpbmt else _plain_mmu_flags,
+        is_known=_is_known if has_svpbmt else lambda entry, level: 1,
+        split_bits=lambda entry, level: entry & _ATTRIBUTES,
+        table_rights=lambda entry: ALL_RIGHTS,
+        leaf_rights=_leaf_rights,
+    )
+
+
+def riscv64_tables(width: int, is_kernel: bool, has_svpbmt: bool) -> Regime:
+    """The tables of Sv39 or Sv48 (`width` 39 or 48), with or without the Svpbmt extension."""
+    if width not in (39, 48):
+        raise ValueError(f"riscv64 page tables translate 39 or 48 bits, not {width}")
+    name = f"riscv64 Sv{width}{' kernel' if is_kernel else ''}{' with Svpbmt' if has_svpbmt else ''}"
+    return _sv(name, width, is_kernel, has_svpbmt)
+
 
 RISCV64 = Arch(
     name="riscv64",
@@ -34,4 +113,7 @@ RISCV64 = Arch(
     switch_counts_as_access=True,
     unmap_harvest=UnmapHarvest.NOTHING,
     forgets_last_partial_slot=False,
+    user_tables=riscv64_tables(39, False, True),
+    kernel_tables=riscv64_tables(39, True, True),
+    guest_tables=None,
 )

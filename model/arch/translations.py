@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Final
 
+from vmaspace.model.arch.record import UnmapHarvest
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
@@ -58,14 +59,6 @@ class ArchUnmapOptions(IntFlag):
     NONE = 0
     ENLARGE = 1 << 0
     HARVEST = 1 << 1
-
-
-class UnmapHarvest(IntEnum):
-    """Which pages an unmap with HARVEST reports to the page queues."""
-
-    NOTHING = 0
-    ACCESSED = 1
-    EVERYTHING = 2
 
 
 class LastLevelTable:

@@ -1,11 +1,147 @@
-"""x86-64: four levels, kernel in the upper half of the same root table.
+"""x86-64: four levels, kernel in the upper half of the same root table; extended page tables for guests.
 
 Mirrors `zircon/kernel/arch/x86/mmu.cc`, `zircon/kernel/arch/x86/page_tables/` and
-`zircon/kernel/arch/x86/include/arch/kernel_aspace.h`.
+`zircon/kernel/arch/x86/include/arch/kernel_aspace.h`; bits as in Intel SDM volume 3, chapters 4 and 28.3.
 """
 
-from vmaspace.model.arch.record import Arch
-from vmaspace.model.arch.translations import UnmapHarvest
+from typing import Final
+
+from vmaspace.model.arch.record import Arch, UnmapHarvest
+from vmaspace.model.arch.regime import Regime
+
+X86_PRESENT: Final = 1 << 0
+X86_WRITE: Final = 1 << 1
+X86_USER: Final = 1 << 2
+X86_ACCESSED: Final = 1 << 5
+X86_DIRTY: Final = 1 << 6
+X86_LARGE: Final = 1 << 7
+X86_GLOBAL: Final = 1 << 8
+X86_NO_EXECUTE: Final = 1 << 63
+
+_FRAMES: Final = (0x000FFFFFFFFFF000, 0x000FFFFFFFE00000, 0x000FFFFFC0000000, 0)
+_LARGE_FLAGS: Final = 0x8000000000001FFF  # what the leaves of a split inherit
+
+
+def _leaf_bits(flags: int, level: int) -> int:
+    write, user, execute = flags >> 4 & 1, flags >> 2 & 1, flags >> 5 & 1
+    uncached, combining = (flags | flags >> 1) & 1, flags & flags >> 1 & 1
+    # Index 0, 3 or 7 of the PAT; its highest bit moves where PS takes its place.
+    pat = uncached * 0x18 | combining << (12 if level else 7)
+    large = X86_LARGE if level else 0
+    return write << 1 | user << 2 | (1 ^ execute) << 63 | pat | large
+
+
+def _pat_index(entry: int, level: int) -> int:
+    return entry >> 3 & 3 | (entry >> (12 if level else 7) & 1) << 2
+
+
+def _mmu_flags(entry: int, level: int) -> int:
+    pat = _pat_index(entry, level)
+    uncached = pat & pat >> 1 & 1
+    cache = uncached | (uncached & pat >> 2) << 1
+    return 8 | (entry >> 1 & 1) << 4 | (entry >> 2 & 1) << 2 | (1 ^ entry >> 63 & 1) << 5 | cache
+
+
+def _is_known(entry: int, level: int) -> int:
+    pat = _pat_index(entry, level)
+    low, high = pat & 1, pat >> 1 & 1
+    return 1 ^ low ^ high ^ ((1 ^ low) & (1 ^ high) & pat >> 2)
+
+
+def _split_bits(entry: int, level: int) -> int:
+    bits = entry & _LARGE_FLAGS
+    if level > 1:
+        return bits
+    return bits & ~(X86_LARGE | 1 << 12) & _LARGE_FLAGS | (entry >> 12 & 1) << 7
+
+
+def _rights(entry: int) -> int:
+    write, user, execute = entry >> 1 & 1, entry >> 2 & 1, 1 ^ entry >> 63 & 1
+    kernel = 1 | write << 1 | execute << 2
+    return kernel << 3 | kernel * user
+
+
+def _mmu(name: str, leaf_fixed: int) -> Regime:
+    return Regime(
+        name=name,
+        width=48,
+        top_level=3,
+        leaf_levels=(0, 1, 2),
+        present=X86_PRESENT,
+        leaf_flip=0,
+        leaf_any=X86_LARGE,
+        frame_shift=0,
+        table_frame=_FRAMES[0],
+        leaf_frames=_FRAMES,
+        table_fixed=X86_PRESENT | X86_WRITE | X86_USER,
+        leaf_fixed=leaf_fixed,
+        accessed=X86_ACCESSED,
+        dirty=X86_DIRTY,
+        table_accessed=X86_ACCESSED,
+        protect_clears=0,
+        leaf_bits=_leaf_bits,
+        mmu_flags=_mmu_flags,
+        is_known=_is_known,
+        split_bits=_split_bits,
+        table_rights=_rights,
+        leaf_rights=_rights,
+    )
+
+
+X86_USER_TABLES: Final = _mmu("x86-64", X86_PRESENT)
+X86_KERNEL_TABLES: Final = _mmu("x86-64 kernel", X86_PRESENT | X86_GLOBAL)
+
+
+# Extended page tables.
+
+
+def _ept_leaf_bits(flags: int, level: int) -> int:
+    cached, combining = 1 ^ (flags | flags >> 1) & 1, flags & flags >> 1 & 1
+    large = X86_LARGE if level else 0
+    return (flags >> 4 & 1) << 1 | (flags >> 5 & 1) << 2 | (cached * 6 | combining) << 3 | large
+
+
+def _ept_mmu_flags(entry: int, level: int) -> int:
+    # The memory type: 6 write-back, 1 write-combining, 0 uncached.
+    kind = entry >> 3 & 7
+    uncached, combining = 1 ^ kind >> 2 & 1, kind & 1
+    return 8 | (entry >> 1 & 1) << 4 | (entry >> 2 & 1) << 5 | uncached | combining << 1
+
+
+def _ept_is_known(entry: int, level: int) -> int:
+    a, b, c = entry >> 3 & 1, entry >> 4 & 1, entry >> 5 & 1
+    return (b & c & (1 ^ a)) | ((1 ^ b) & (1 ^ c))
+
+
+def _ept_rights(entry: int) -> int:
+    return (entry & 7) * 9
+
+
+EPT: Final = Regime(
+    name="EPT",
+    width=48,
+    top_level=3,
+    leaf_levels=(0, 1),
+    present=X86_PRESENT,
+    leaf_flip=0,
+    leaf_any=X86_LARGE,
+    frame_shift=0,
+    table_frame=_FRAMES[0],
+    leaf_frames=_FRAMES,
+    table_fixed=7,
+    leaf_fixed=1,
+    accessed=X86_ACCESSED,  # what the engine looks at; in a leaf of an EPT the bit is part of the memory type
+    dirty=X86_DIRTY,
+    table_accessed=X86_ACCESSED,
+    protect_clears=0,
+    leaf_bits=_ept_leaf_bits,
+    mmu_flags=_ept_mmu_flags,
+    is_known=_ept_is_known,
+    split_bits=lambda entry, level: entry & _LARGE_FLAGS,
+    table_rights=_ept_rights,
+    leaf_rights=_ept_rights,
+)
+
 
 X86_64 = Arch(
     name="x86_64",
@@ -35,4 +171,7 @@ X86_64 = Arch(
     switch_counts_as_access=True,
     unmap_harvest=UnmapHarvest.EVERYTHING,
     forgets_last_partial_slot=True,
+    user_tables=X86_USER_TABLES,
+    kernel_tables=X86_KERNEL_TABLES,
+    guest_tables=EPT,
 )

@@ -1,0 +1,43 @@
+"""The way from a root table to what an address leads to, entry by entry, as the bytes in memory say.
+
+Software's view: nothing is checked and nothing is changed. What a CPU makes of the same bytes is in `hardware`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmaspace.model.arch.regime import Regime, index_at
+from vmaspace.model.constants import Paddr, Vaddr
+
+if TYPE_CHECKING:
+    from vmaspace.model.physical_memory import PhysicalMemory
+
+
+class Step(NamedTuple):
+    """One entry on the way: which table, where in it, and what stands there."""
+
+    level: int
+    table: Paddr
+    index: int
+    entry: int
+
+
+def walk(regime: Regime, memory: PhysicalMemory, root: Paddr, va: Vaddr) -> list[Step]:
+    """The entries on the way to `va`, from the root on. The last one is a leaf, or not present.
+
+    A table entry that leads to no memory ends the walk too.
+    """
+    steps: list[Step] = []
+    table, level = root, regime.top_level
+    while True:
+        page = memory.page_for(table)
+        if page is None:
+            return steps
+        index = index_at(va, level)
+        entry = page.words[index]
+        steps.append(Step(level, table, index, entry))
+        if not entry & regime.present or regime.is_leaf(entry, level):
+            return steps
+        table = regime.table_paddr(entry)
+        level -= 1
