@@ -19,7 +19,7 @@ class Step(NamedTuple):
 
     level: int
     table: Paddr
-    index: int
+    slot: int
     entry: int
 
 
@@ -34,9 +34,9 @@ def walk(regime: Regime, memory: PhysicalMemory, root: Paddr, va: Vaddr) -> list
         page = memory.page_for(table)
         if page is None:
             return steps
-        index = index_at(va, level)
-        entry = page.words[index]
-        steps.append(Step(level, table, index, entry))
+        slot = index_at(va, level)
+        entry = page.words[slot]
+        steps.append(Step(level, table, slot, entry))
         if not entry & regime.present or regime.is_leaf(entry, level):
             return steps
         table = regime.table_paddr(entry)
