@@ -273,8 +273,8 @@ def test_walks(
     steps = walk(regime, memory, tables[0], va)
     assert [step.level for step in steps] == list(range(regime.top_level, -1, -1))
     assert [step.table for step in steps] == tables
-    assert [step.index for step in steps] == indices
-    assert [step.table + 8 * step.index for step in steps] == places
+    assert [step.slot for step in steps] == indices
+    assert [step.table + 8 * step.slot for step in steps] == places
     assert [step.entry for step in steps] == [*made, leaf]
     assert regime.is_root_index_valid(indices[0])
 
