@@ -208,8 +208,6 @@ class VmAspace(AspaceAllocators):
             raise AssertionViolation("an address space is destroyed before it is freed", _FILE)
         if self.high_priority_count:
             raise AssertionViolation("nothing in a freed address space has high priority", _FILE)
-        if self.system.active_aspace is self and self.system.arch.asserts_inactive_at_destroy:
-            raise AssertionViolation("no CPU has freed page tables loaded", self.system.arch.mmu_file)
         self.arch.assert_destroyable()
         self.system.forget_aspace(self)
         if self.arch.destroy() is not ZX_OK:

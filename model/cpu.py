@@ -12,6 +12,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from vmaspace.model.arch.regime import reach
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SIZE, ByteSize, Vaddr
 from vmaspace.model.flags import (
     MMU_PERM_EXECUTE,
@@ -28,6 +29,8 @@ from vmaspace.model.flags import (
 from vmaspace.model.status import ZX_ERR_NOT_FOUND, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
+    from vmaspace.model.arch.aspace import ArchVmAspace
+    from vmaspace.model.arch.walk import Step
     from vmaspace.model.aspace import VmAspace
     from vmaspace.model.physical_memory import VmPage
 
@@ -116,10 +119,10 @@ def _page_for(
     arch = aspace.arch
     if not arch.owner(va).is_valid_vaddr(va):
         return ZX_ERR_NOT_FOUND, None
-    status, paddr, flags = arch.query(va)
-    if status is not ZX_OK or flags & needed != needed:
+    leaf = arch.leaf_at(va)
+    if leaf is None or not _allows(arch, leaf, needed):
         fault_flags = _FAULT_FLAGS[kind] | VMM_PF_FLAG_HW_FAULT | (VMM_PF_FLAG_USER if is_user else 0)
-        if status is not ZX_OK:
+        if leaf is None:
             fault_flags |= VMM_PF_FLAG_NOT_PRESENT
         if left:
             status = aspace.soft_fault_in_range(va, fault_flags, left)
@@ -127,14 +130,19 @@ def _page_for(
             status = aspace.page_fault(va, fault_flags)
         if status is not ZX_OK:
             return status, None
-        status, paddr, flags = arch.query(va)
-        if status is not ZX_OK or flags & needed != needed:
+        leaf = arch.leaf_at(va)
+        if leaf is None or not _allows(arch, leaf, needed):
             raise AssertionViolation("a resolved fault allows the access that faulted", _FILE)
     if machine.has_hardware_accessed_flag:
-        arch.hardware_access(va)
-    elif not arch.is_accessed(va):
+        arch.hardware_access(va, is_write=kind is AccessKind.WRITE)
+    elif not leaf.entry & arch.regime.accessed:
         aspace.page_fault(va, VMM_PF_FLAG_ACCESS | VMM_PF_FLAG_HW_FAULT)
+    paddr = arch.regime.leaf_paddr(leaf.entry, leaf.level) | va & reach(leaf.level) - 1
     page = aspace.system.pmm.page_for(paddr)
     if page is None:
         raise AssertionViolation("page tables lead to memory", _FILE)
     return ZX_OK, page
+
+
+def _allows(arch: ArchVmAspace, leaf: Step, needed: int) -> bool:
+    return arch.regime.mmu_flags(leaf.entry, leaf.level) & needed == needed

@@ -28,7 +28,7 @@ _ZEROS: Final = bytes(PAGE_SIZE)
 class VmPage:
     """One page of physical memory."""
 
-    __slots__ = ("_contents", "_words", "is_allocated", "paddr", "queue", "share_count")
+    __slots__ = ("_contents", "_words", "is_allocated", "is_table", "num_mappings", "paddr", "queue", "share_count")
 
     def __init__(self, paddr: Paddr) -> None:
         self.paddr = paddr
@@ -36,6 +36,8 @@ class VmPage:
         self._words: memoryview | None = None  # the same bytes
         self.is_allocated = False
         self.queue = 0  # a PageQueue, or a reclaim queue above them
+        self.is_table = False  # in state MMU: a page table
+        self.num_mappings = 0  # of a page table: how many of its entries are present
         self.share_count = 0  # how many VMOs besides one see the page through a hidden parent
 
     def __repr__(self) -> str:
@@ -79,7 +81,10 @@ class VmPage:
 class PhysicalMemory:
     """The pages of one machine."""
 
-    __slots__ = ("_countdown", "_end", "_free", "_next", "_pages", "_queues", "allocated_count", "is_exhausted", "zero_page")
+    __slots__ = (
+        "_boot_end", "_countdown", "_end", "_free", "_next", "_pages", "_queues", "allocated_count", "is_exhausted",
+        "zero_page",
+    )  # fmt: skip
 
     def __init__(self, queues: PageQueues, size: ByteSize = RAM_SIZE) -> None:
         self._queues = queues
@@ -91,6 +96,7 @@ class PhysicalMemory:
         self._free: list[VmPage] = []
         self._next = RAM_BASE + PAGE_SIZE
         self._end = self._next + size
+        self._boot_end = self._end  # what the kernel was loaded with stands behind
         self.allocated_count = 0  # the zero page is not counted
 
     def __repr__(self) -> str:
@@ -139,6 +145,13 @@ class PhysicalMemory:
         page = self._page_at(self._next)
         self._next += PAGE_SIZE
         return self._hand_out(page)
+
+    def allocate_boot_page(self) -> VmPage:
+        """A page of zeros that was there when the kernel started. It is not counted, and never given back."""
+        page = self._page_at(self._boot_end)
+        page.is_allocated = True
+        self._boot_end += PAGE_SIZE
+        return page
 
     def allocate_contiguous(self, count: int, align_pow2: int = 0) -> list[VmPage] | None:
         """`count` pages of zeros, one after the other, the first aligned to `2^align_pow2` bytes.

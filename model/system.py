@@ -18,6 +18,9 @@ from typing import ClassVar, Final
 
 from vmaspace.model.arch import Arch, arch_for_name
 from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.arch.boot import BootTables
+from vmaspace.model.arch.ids import IdAllocator
+from vmaspace.model.arch.tlb import Tlb
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import AspaceType, ShareOpt
@@ -96,6 +99,11 @@ class System:
         self.heap = Heap()
         self.page_queues = self.page_queues_class()
         self.pmm = self.physical_memory_class(self.page_queues)
+        self.tlb = Tlb(self.pmm, online_cpus)
+        self.current_cpu = 0  # where the current thread runs
+        self.asids = IdAllocator(self.arch.first_id, self.arch.last_id, self.arch.no_id)
+        self.boot_tables = BootTables(self.arch, self.pmm)
+        self.allows_break_before_make = True  # false early in boot: arm64 does not split large pages then
         self.held_locks = HeldLocks()
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
@@ -192,7 +200,8 @@ class System:
     def _load(self, aspace: VmAspace | None) -> None:
         if aspace is not None:
             aspace.check_canary()
-            aspace.arch.context_switch()
+        new = None if aspace is None else aspace.arch
+        self.arch_aspace_class.context_switch(self.current_cpu, self.tlb.cpus[self.current_cpu].active, new)
 
     def is_loaded(self, tables: object) -> bool:
         """Whether a CPU has these page tables loaded, by themselves or as a part of unified ones."""

@@ -1,78 +1,70 @@
 """Which pages were accessed: the flags that hardware or a fault sets, and their harvest.
 
-Mirrors `ArchVmAspace::MarkAccessed`, `HarvestAccessed`, `AccessedSinceLastCheck` and `ContextSwitch`
+Mirrors `ArchVmAspace::MarkAccessed`, `HarvestAccessed`, `AccessedSinceLastCheck` and `NextUserPageTableOffset`
 (`zircon/kernel/arch/*/mmu*`). x86-64 sets accessed flags in hardware at every level; arm64 in software; riscv64 has
 none in the entries above the last level, and never frees a table in a harvest.
 
-Does not model what a CPU has loaded besides which address space is active.
+Does not model the lock that a harvest drops every 32 entries.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-from vmaspace.model.arch.translations import ENTRY_ACCESSED, TABLE_SHIFT, ArchTranslations
-from vmaspace.model.constants import PAGE_MASK, Vaddr
+from vmaspace.model.arch.mapper import ArchMapper
+from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
+from vmaspace.model.arch.regime import reach
+from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
+from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_OUT_OF_RANGE,
     ZX_OK,
+    AssertionViolation,
     Status,
 )
 
-
-class NonTerminalAction(IntEnum):
-    """`NonTerminalAction`: what a harvest does with a page table that was not accessed."""
-
-    FREE_UNACCESSED = 0
-    RETAIN = 1
+_TABLE_SHIFT = 21  # log2 of the bytes that one last-level table reaches
 
 
-class TerminalAction(IntEnum):
-    """`TerminalAction`: whether a harvest clears the flags of the pages that it reports."""
-
-    UPDATE_AGE_AND_HARVEST = 0
-    UPDATE_AGE = 1
-
-
-class ArchAccess(ArchTranslations):
+class ArchAccess(ArchMapper):
     """Page tables, as a record of accesses."""
 
     __slots__ = ()
 
     def mark_accessed(self, va: Vaddr, count: int) -> Status:
-        """Note that `count` pages from `va` on were accessed, where something is mapped.
+        """Note that `count` pages from `va` on were accessed, where something is mapped; no large page in part.
 
         *Kernel:* `ArchVmAspace::MarkAccessed` (zircon/kernel/arch/*/mmu*)
         *Fails with:* NOT_SUPPORTED on x86-64, where hardware does it; OUT_OF_RANGE for an address that is
-        misaligned or outside the range.
+        misaligned or outside the range, and (arm64) past the last address.
         """
         if self.arch.has_hardware_accessed_flag:
             return ZX_ERR_NOT_SUPPORTED
-        if not self.is_valid_vaddr(va) or va & PAGE_MASK:
+        if not self._is_range_valid(va, count):
             return ZX_ERR_OUT_OF_RANGE
         self.accessed_since_check = True
-        self._set_accessed(va, count)
+        if count:
+            self._mark_in(self.own_root(), self.regime.top_level, va, va + (count << PAGE_SHIFT))
         return ZX_OK
 
-    def hardware_access(self, va: Vaddr) -> None:
+    def _mark_in(self, table: VmPage, level: int, low: Vaddr, high: Vaddr) -> None:
+        regime, words = self.regime, table.words
+        for slot, entry, start, end in self.entries_in(table, level, low, high):
+            if not regime.is_leaf(entry, level):
+                words[slot] = entry | regime.table_accessed
+                self._mark_in(self.table_at(entry), level - 1, start, end)
+            elif end - start == reach(level):
+                words[slot] = entry | regime.accessed
+
+    def hardware_access(self, va: Vaddr, *, is_write: bool) -> None:
         """What a CPU does to the entries on the way to a page that it accesses, on a machine that does so."""
-        owner = self.owner(va)
-        if isinstance(owner, ArchAccess):
-            owner.accessed_since_check = True  # the CPU has these tables loaded
-            owner._set_accessed(va & ~PAGE_MASK, 1)
-
-    def is_accessed(self, va: Vaddr) -> bool:
-        """Whether the entry of `va` has its accessed flag."""
-        return bool(self.entry(va) & ENTRY_ACCESSED)
-
-    def _set_accessed(self, va: Vaddr, count: int) -> None:
-        for _, table, first, last in self.tables_in_range(va, count):
-            table.is_accessed = True
-            for index in range(first, last + 1):
-                if index in table.entries:
-                    table.entries[index] |= ENTRY_ACCESSED
+        regime = self.regime
+        for step in self.walk(va):
+            is_leaf = regime.is_leaf(step.entry, step.level)
+            flags = regime.table_accessed if not is_leaf else regime.accessed | (regime.dirty if is_write else 0)
+            if flags & ~step.entry:
+                self.words_at(step.table)[step.slot] = step.entry | flags
+        self.owner(va).accessed_since_check = True  # the CPU has these tables loaded
 
     def harvest_accessed(
         self, va: Vaddr, count: int, non_terminal: NonTerminalAction, terminal: TerminalAction
@@ -80,28 +72,89 @@ class ArchAccess(ArchTranslations):
         """Report the accessed pages among `count` pages from `va` on to the page queues.
 
         *Kernel:* `ArchVmAspace::HarvestAccessed` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* INVALID_ARGS for an address that is misaligned or outside the range.
-        *Leaves alone:* pages of device memory, flag included.
+        *Fails with:* INVALID_ARGS for an address that is misaligned or outside the range, and (arm64) past the last address.
+        *Asserts:* x86-64: not unified tables.
+        *Leaves alone:* pages of device memory, flag included; on x86-64 large pages are not reported and lose their flags.
         """
-        if not self.is_valid_vaddr(va) or va & PAGE_MASK:
+        if self.arch.asserts_unified_unedited and not self.is_editable():
+            raise AssertionViolation("unified page tables are not harvested", self.arch.mmu_file)
+        if not self._is_range_valid(va, count):
             return ZX_ERR_INVALID_ARGS
-        frees = non_terminal is NonTerminalAction.FREE_UNACCESSED
-        for key, table, first, last in list(self.tables_in_range(va, count)):
-            if self.arch.tracks_table_accesses and not table.is_accessed:
-                if frees:
-                    self.free_table(key)
-                continue
-            for index in range(first, last + 1):
-                entry = table.entries.get(index, 0)
-                if (
-                    entry & ENTRY_ACCESSED
-                    and self.report_accessed(entry)
-                    and terminal is TerminalAction.UPDATE_AGE_AND_HARVEST
-                ):
-                    table.entries[index] = entry & ~ENTRY_ACCESSED
-            if frees:
-                table.is_accessed = False
+        if count:
+            end = va + (count << PAGE_SHIFT)
+            self._harvest_in(self.own_root(), self.regime.top_level, va, end, non_terminal, terminal)
+            self.shootdown.finish()
         return ZX_OK
+
+    def _harvest_in(
+        self,
+        table: VmPage,
+        level: int,
+        low: Vaddr,
+        high: Vaddr,
+        non_terminal: NonTerminalAction,
+        terminal: TerminalAction,
+    ) -> None:
+        regime = self.regime
+        frees = non_terminal is NonTerminalAction.FREE_UNACCESSED
+        mark = regime.table_accessed
+        is_root = level == regime.top_level
+        is_shared_root = is_root and self.kind is ArchAspaceKind.SHARED
+        always = not mark or is_shared_root or (is_root and self._is_root_accessed_elsewhere())
+        for slot, entry, start, end in self.entries_in(table, level, low, high):
+            if not level or regime.is_leaf(entry, level):
+                if end - start == reach(level):
+                    self._harvest_leaf(table, slot, start, level, terminal)
+                continue
+            below = self.table_at(entry)
+            if always or entry & mark:
+                self._harvest_in(below, level - 1, start, end, non_terminal, terminal)
+            elif frees:
+                self._unmap_in(below, level - 1, start, end, ArchUnmapOptions.NONE)
+            else:
+                continue
+            if not mark:
+                continue
+            if not below.num_mappings and not is_shared_root:
+                self.unlink(table, slot, start, level)
+            elif entry & mark and frees and not end & reach(level) - 1:
+                self._unmark(table, slot, start, level)
+
+    def _is_root_accessed_elsewhere(self) -> bool:
+        """Whether accesses leave their mark in the root of unified tables only."""
+        return self.kind is ArchAspaceKind.RESTRICTED and not self.arch.unified_shares_root
+
+    def _unmark(self, table: VmPage, slot: int, va: Vaddr, level: int) -> None:
+        entry = table.words[slot] & ~self.regime.table_accessed
+        if self.arch.has_hardware_accessed_flag:
+            # A walk that a CPU remembers would hide the next access.
+            self.set_entry(table, slot, va, level, entry, is_terminal=False)
+            self.shootdown.demand_everything()
+        else:
+            table.words[slot] = entry
+
+    def _harvest_leaf(self, table: VmPage, slot: int, va: Vaddr, level: int, terminal: TerminalAction) -> None:
+        regime, entry = self.regime, table.words[slot]
+        flags = regime.accessed
+        if self.arch.has_hardware_accessed_flag:
+            flags |= regime.dirty
+            if level:
+                if entry & flags:
+                    self.set_entry(table, slot, va, level, entry & ~flags)
+                return
+        if (
+            entry & regime.accessed
+            and self.report_accessed(entry, level)
+            and terminal is TerminalAction.UPDATE_AGE_AND_HARVEST
+        ):
+            self.set_entry(table, slot, va, level, entry & ~flags)
+
+    def _is_range_valid(self, va: Vaddr, count: int) -> bool:
+        if not self.is_valid_vaddr(va) or va & PAGE_MASK:
+            return False
+        if self.arch.checks_canonical and not self.is_canonical(va):
+            return False
+        return not self.arch.checks_range or self.is_in_regime(va, count << PAGE_SHIFT)
 
     def accessed_since_last_check(self, clear: bool) -> bool:
         """Whether there may be accessed pages that the last clearing check did not know of.
@@ -115,19 +168,18 @@ class ArchAccess(ArchTranslations):
             self.accessed_since_check = self.arch.switch_counts_as_access and self.system.is_loaded(self)
         return accessed
 
-    def context_switch(self) -> None:
-        """Load these tables on a CPU, where the machine takes that for an access.
-
-        *Kernel:* `ArchVmAspace::ContextSwitch` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* nothing.
-        """
-        if self.arch.switch_counts_as_access:
-            self.accessed_since_check = True
-
     def next_user_page_table_offset(self, va: Vaddr) -> Vaddr:
         """The next address at which a new last-level table starts.
 
         *Kernel:* `ArchVmAspace::NextUserPageTableOffset` (zircon/kernel/arch/*/include/arch/aspace.h)
         *Fails with:* nothing.
         """
-        return ((va >> TABLE_SHIFT) + 1) << TABLE_SHIFT
+        return ((va >> _TABLE_SHIFT) + 1) << _TABLE_SHIFT
+
+    def pick_spot(self, base: Vaddr) -> Vaddr:
+        """Where a region would go that was to go to `base`: the next page.
+
+        *Kernel:* `ArchVmAspace::PickSpot` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* nothing.
+        """
+        return (base + PAGE_MASK) & ~PAGE_MASK

@@ -4,11 +4,25 @@ Mirrors `zircon/kernel/arch/arm64/mmu.cc`, `zircon/kernel/arch/arm64/include/arc
 `zircon/kernel/arch/arm64/include/arch/kernel_aspace.h`; bits as in the Arm ARM, section D8.3.
 """
 
-from dataclasses import replace
-from typing import Final
+from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID
+from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
+from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
+from vmaspace.model.arch.tlb import Tag
+from vmaspace.model.constants import Vaddr
+from vmaspace.model.flags import ArchAspaceFlag
+from vmaspace.model.status import ZX_ERR_NO_MEMORY, AssertionViolation
+
+if TYPE_CHECKING:
+    from vmaspace.model.arch.tables import ArchTables
+
+_FILE: Final = "zircon/kernel/arch/arm64/mmu.cc"
 
 A64_TABLE_OR_PAGE: Final = 3
 A64_BLOCK: Final = 1
@@ -174,6 +188,39 @@ A64_GUEST_TABLES: Final = replace(
 )
 
 
+# Invalidation.
+
+
+def _issue(owed: Shootdown) -> None:
+    """Issue what an address space owes: broadcasts, which every CPU hears; by ASID, or for all of them.
+
+    *Kernel:* `ArmArchVmAspace::FlushTLBEntry`, `FlushAsid` (zircon/kernel/arch/arm64/mmu.cc)
+    *Fails with:* nothing.
+    *Asserts:* the kernel's tables and EL2's are not invalidated as a whole, or one by one.
+    """
+    tables = owed.tables
+    is_guest = bool(tables.flags & ArchAspaceFlag.GUEST)
+    tag = None if tables.is_kernel or tables.kind is ArchAspaceKind.SHARED else tables.tag
+    if owed.is_full:
+        if tables.is_kernel:
+            raise AssertionViolation("the kernel's translations are never dropped all at once", _FILE)
+        whole = "vmalls12e1is" if is_guest else "vmalle1is" if tag is None else "aside1is"
+        _broadcast(tables, whole, None, tag, True)
+        return
+    for item in owed.items:
+        name = ("vale1is", "vae1is") if tag is not None else ("vaale1is", "vaae1is")
+        if is_guest:
+            name = ("ipas2le1is", "ipas2e1is")
+        _broadcast(tables, name[not item.is_terminal], item.va, tag, not item.is_terminal)
+
+
+def _broadcast(tables: ArchTables, name: str, va: Vaddr | None, tag: Tag | None, with_tables: bool) -> None:
+    tables.tlb.issue(name, va, tag)
+    for cpu in tables.tlb.cpus:
+        tables.tlb.drop(cpu.number, tag=tag, va=va, with_global=tag is None, with_tables=with_tables)
+
+
+
 ARM64 = Arch(
     name="arm64",
     mmu_file="zircon/kernel/arch/arm64/mmu.cc",
@@ -205,4 +252,39 @@ ARM64 = Arch(
     user_tables=A64_USER_TABLES,
     kernel_tables=A64_KERNEL_TABLES,
     guest_tables=A64_GUEST_TABLES,
+    shootdown=ShootdownRules(
+        limit=16,
+        global_bit=0,
+        merges_runs=False,
+        is_full_at_root=False,
+        is_full_at_tables=False,
+        kernel_goes_in_batches=True,
+        issue=_issue,
+    ),
+    id_name="ASID",
+    kernel_asid=GLOBAL_ASID,
+    first_id=FIRST_USER_ASID,
+    last_id=0xFFFF,
+    no_id=ZX_ERR_NO_MEMORY,
+    marks_dirty=False,
+    flushes_at_destroy=True,
+    tells_root=True,
+    user_root_slots=512,
+    aliases_kernel_half=False,
+    kernel_root_is_full=False,
+    unified_shares_root=True,
+    counts_shared_slots=0,
+    paddr_width=48,
+    checks_canonical=False,
+    checks_range=True,
+    empty_is_ok_first=False,
+    maps_nothing=False,
+    steps_over_large_pages=False,
+    maps_below_tables=False,
+    map_is_fenced=False,
+    compares_without_flags=False,
+    read_only_swap_is_queued=False,
+    enlarges_only_if_asked=False,
+    breaks_before_split=True,
+    split_is_terminal=True,
 )

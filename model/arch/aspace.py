@@ -1,19 +1,25 @@
-"""The architecture's side of an address space: role, references between tables, and when edits end.
+"""The architecture's side of an address space: how page tables are made, united, loaded and freed.
 
 Mirrors `ArchVmAspace` (`zircon/kernel/arch/*/mmu*`, interface in `zircon/kernel/vm/include/vm/arch_vm_aspace.h`).
 
-What is mapped is in `translations.py`, which pages were accessed in `access.py`; here is what an address space is made
-and taken down with. Does not model hardware ids.
+Edits are in `mapper.py`, accesses in `access.py`. Does not model what a failed Init leaves behind in the kernel on some
+machines: here `destroy` gives back what was taken.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import TYPE_CHECKING
-
-from vmaspace.model.arch.access import ArchAccess, NonTerminalAction, TerminalAction
-from vmaspace.model.arch.translations import ArchTranslations, ArchUnmapOptions, ExistingEntryAction
-from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE, ByteSize, Vaddr
+from vmaspace.model.arch.access import ArchAccess
+from vmaspace.model.arch.ids import UNUSED_ID
+from vmaspace.model.arch.options import (
+    ArchAspaceKind,
+    ArchUnmapOptions,
+    ExistingEntryAction,
+    NonTerminalAction,
+    TerminalAction,
+)
+from vmaspace.model.arch.regime import ENTRIES
+from vmaspace.model.arch.tables import ArchTables
+from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE
 from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import (
     ZX_ERR_NO_MEMORY,
@@ -22,10 +28,6 @@ from vmaspace.model.status import (
     AssertionViolation,
     Status,
 )
-
-if TYPE_CHECKING:
-    from vmaspace.model.system import System
-
 
 __all__ = [
     "ArchAspaceKind",
@@ -37,34 +39,19 @@ __all__ = [
 ]
 
 
-class ArchAspaceKind(IntEnum):
-    """What the tables are for; set by the initialiser that was used."""
-
-    PLAIN = 0
-    RESTRICTED = 1
-    SHARED = 2
-    UNIFIED = 3
-
-
 class ArchVmAspace(ArchAccess):
     """Page tables of one address space."""
 
-    __slots__ = ("has_root", "kind", "references", "restricted", "shared", "unified")
+    __slots__ = ()
 
-    def __init__(self, system: System, base: Vaddr, size: ByteSize, flags: ArchAspaceFlag) -> None:
-        super().__init__(system, base, size, flags)
-        self.kind = ArchAspaceKind.PLAIN
-        self.has_root = False  # the root table exists: from a successful Init until Destroy
-        self.references = 0  # unified tables that refer to this one
-        self.shared: ArchVmAspace | None = None  # of a unified one: its parts
-        self.restricted: ArchVmAspace | None = None
-        self.unified: ArchVmAspace | None = None  # of a restricted one: the back pointer
+    # Making.
 
     def init(self) -> Status:
-        """Make the root table of a plain address space.
+        """Make the root table of a plain address space, or take over the kernel's.
 
         *Kernel:* `ArchVmAspace::Init` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* NOT_SUPPORTED for a guest on a machine without guest tables; NO_MEMORY.
+        *Fails with:* NOT_SUPPORTED for a guest on a machine without guest tables; NO_RESOURCES (x86-64) or NO_MEMORY when
+        there is no id left; NO_MEMORY for the root table.
         *Asserts:* arm64: `size` is above one page; riscv64: the range is not empty and page aligned.
         """
         arch = self.arch
@@ -76,9 +63,27 @@ class ArchVmAspace(ArchAccess):
             )
         if self.flags & ArchAspaceFlag.GUEST and not arch.has_guests:
             return ZX_ERR_NOT_SUPPORTED
-        if not self.flags & ArchAspaceFlag.KERNEL and not self.system.heap.allocate():
+        if self.is_kernel:
+            self.asid = arch.kernel_asid
+            self.root = self.system.boot_tables.root
+            self.pt_pages = self.system.boot_tables.pages
+            self.tlb.kernel_tables = self
+            return ZX_OK
+        return self._make_root()
+
+    def _make_root(self) -> Status:
+        status = ZX_OK
+        if not self.flags & ArchAspaceFlag.GUEST:
+            status, self.asid = self.system.asids.allocate()
+        if status is not ZX_OK:
+            return status
+        root = self.new_table() if self.system.heap.allocate() else None
+        if root is None:
             return ZX_ERR_NO_MEMORY
-        self.has_root = True
+        self.root = root
+        if self.arch.aliases_kernel_half and not self.flags & ArchAspaceFlag.GUEST:
+            half = ENTRIES // 2
+            root.words[half:] = self.system.boot_tables.root.words[half:]
         return ZX_OK
 
     def init_restricted(self) -> Status:
@@ -91,34 +96,59 @@ class ArchVmAspace(ArchAccess):
         return self._init_with_role(ArchAspaceKind.RESTRICTED)
 
     def init_shared(self) -> Status:
-        """Make the root table of a shared part, with every root entry of its range filled.
+        """Make the root table of a shared part, with a table below every root entry of its range.
+
+        So these root entries never change, and copies of them stay right.
 
         *Kernel:* `ArchVmAspace::InitShared` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* as `init`.
+        *Fails with:* as `init`; NO_MEMORY for one of the tables.
         *Asserts:* x86-64: there are no arch flags; then as `init`.
         """
-        return self._init_with_role(ArchAspaceKind.SHARED)
+        status = self._init_with_role(ArchAspaceKind.SHARED)
+        if status is not ZX_OK:
+            return status
+        root = self.own_root()
+        mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
+        for slot in self.root_slots():
+            below = self.new_table()
+            if below is None:
+                return ZX_ERR_NO_MEMORY
+            root.words[slot] = self.regime.table(below.paddr) | mark
+            root.num_mappings += self.arch.counts_shared_slots
+        return ZX_OK
 
     def init_unified(self, shared: ArchVmAspace, restricted: ArchVmAspace) -> Status:
         """Make one view of a shared and a restricted address space.
 
+        The root is a table of its own, or (arm64) the restricted part's. The shared root entries are copied into it.
+
         *Kernel:* `ArchVmAspace::InitUnified` (zircon/kernel/arch/*/mmu*)
-        *Fails with:* NO_MEMORY.
+        *Fails with:* NO_RESOURCES (x86-64) or NO_MEMORY; arm64: nothing.
         *Asserts:* both have root tables; the roles; the restricted slots lie below the shared ones; the
         restricted part is in no unified space and its root entries are empty.
-        *Leaves alone:* everything but the reference counts and the links.
+        *Leaves alone:* everything but the reference counts, the links and the root.
         """
         self._assert_can_unify(shared, restricted)
-        if not self.system.heap.allocate():
-            return ZX_ERR_NO_MEMORY
+        if self.arch.unified_shares_root:
+            if not self.system.heap.allocate():
+                return ZX_ERR_NO_MEMORY
+            self.root, self.asid = restricted.root, restricted.asid
+        else:
+            status = self._make_root()
+            if status is not ZX_OK:
+                return status
         self.kind = ArchAspaceKind.UNIFIED
-        self.has_root = True
+        root, theirs = self.own_root(), shared.own_root()
+        for slot in shared.root_slots():
+            root.words[slot] = theirs.words[slot]
         self.shared = shared
         self.restricted = restricted
         restricted.unified = self
         restricted.references += 1
         shared.references += 1
         return ZX_OK
+
+    # The end.
 
     def disable_updates(self) -> None:
         """Make the tables read-only: nothing is mapped any more.
@@ -127,16 +157,22 @@ class ArchVmAspace(ArchAccess):
         *Fails with:* nothing.
         *Asserts:* arm64: nothing is mapped, unless the tables are shared, unified or were never made.
         """
-        is_exempt = self.kind in (ArchAspaceKind.SHARED, ArchAspaceKind.UNIFIED) or not self.has_root
-        if self.arch.asserts_updates_enabled and self.tables and not is_exempt:
+        is_exempt = self.kind in (ArchAspaceKind.SHARED, ArchAspaceKind.UNIFIED) or self.root is None
+        if self.arch.asserts_updates_enabled and not is_exempt and not self._is_cleared():
             raise AssertionViolation("nothing is mapped when updates are disabled", self.arch.mmu_file)
         self.updates_enabled = False
+
+    def _is_cleared(self) -> bool:
+        """Whether no table is left below the root, and no leaf in it."""
+        return self.pt_pages == 1 and self.is_empty()
 
     def assert_destroyable(self) -> None:
         """Raise what `destroy` would assert, and change nothing."""
         file = self.arch.mmu_file
-        if self.flags & ArchAspaceFlag.KERNEL:
+        if self.is_kernel:
             raise AssertionViolation("the kernel's page tables are never destroyed", file)
+        if self.arch.asserts_inactive_at_destroy and self.active_cpus:
+            raise AssertionViolation("no CPU has freed page tables loaded", file)
         if self.kind is ArchAspaceKind.UNIFIED:
             if self.shared is not None and self.shared.references == 0:
                 raise AssertionViolation("a unified table's shared part counts it", file)
@@ -144,16 +180,16 @@ class ArchVmAspace(ArchAccess):
                 raise AssertionViolation("a unified table's restricted part counts it alone", file)
         elif self.references:
             raise AssertionViolation("no unified table refers to tables that are freed", file)
-        elif self.tables:
+        elif not self.is_empty():
             raise AssertionViolation("nothing is mapped in tables that are freed", file)
 
     def destroy(self) -> Status:
-        """Free the tables.
+        """Free the tables and the id.
 
         *Kernel:* `ArchVmAspace::Destroy` (zircon/kernel/arch/*/mmu*)
         *Fails with:* nothing.
-        *Asserts:* not the kernel's; of a part: no unified table refers to it; of a unified table: the parts
-        still count it, the restricted one once.
+        *Asserts:* not the kernel's; x86-64: no CPU has them loaded; of a part: no unified table refers to it; of a unified
+        table: the parts still count it, the restricted one once; otherwise nothing is mapped.
         """
         self.assert_destroyable()
         if self.shared is not None:
@@ -162,34 +198,70 @@ class ArchVmAspace(ArchAccess):
             self.restricted.references -= 1
             self.restricted.unified = None
         self.shared = self.restricted = None
-        self.has_root = False
+        if self.kind is ArchAspaceKind.UNIFIED and self.arch.unified_shares_root:
+            self.asid = UNUSED_ID
+            self.root = None
+            return ZX_OK
+        self._free_root()
         return ZX_OK
 
-    def owner(self, va: Vaddr) -> ArchTranslations:
-        """The tables that hold the entry of `va`: unified ones show those of their constituents."""
-        for part in (self.restricted, self.shared):
-            if part is not None and part.base <= va < part.base + part.size:
-                return part
-        return self
+    def _free_root(self) -> None:
+        root = self.root
+        if self.kind is ArchAspaceKind.SHARED and root is not None:
+            for slot in self.root_slots():
+                if root.words[slot]:
+                    self.give_back(self.table_at(root.words[slot]))
+                    root.words[slot] = 0
+        if root is not None:
+            if self.arch.flushes_at_destroy:
+                self.shootdown.demand_everything()
+                self.shootdown.flush()
+            self.tlb.forget(self)
+            self.root = None
+            self.give_back(root)
+        if self.asid != UNUSED_ID and not self.flags & ArchAspaceFlag.GUEST:
+            if self.system.asids.free(self.asid) is not ZX_OK:
+                raise AssertionViolation("an id that is given back was taken", self.arch.mmu_file)
+            self.asid = UNUSED_ID
 
-    def is_editable(self) -> bool:
-        """Whether these tables may be edited directly: unified ones show what their constituents hold."""
-        return self.kind is not ArchAspaceKind.UNIFIED
+    # Loading.
 
-    def context_switch(self) -> None:
-        """Load these tables on a CPU; a unified one stands for its constituents too.
+    @staticmethod
+    def context_switch(cpu: int, old: ArchTables | None, new: ArchVmAspace | None) -> None:
+        """A CPU goes from the tables `old` to `new`; None: the kernel's alone.
 
         *Kernel:* `ArchVmAspace::ContextSwitch` (zircon/kernel/arch/*/mmu*)
         *Fails with:* nothing.
+        *Asserts:* neither is the kernel's or a guest's; x86-64: the CPU was in `old` and was not in `new`.
         """
-        super().context_switch()
-        for part in (self.restricted, self.shared):
-            if part is not None:
-                part.context_switch()
+        bit = 1 << cpu
+        if old is not None:
+            old.active_cpus &= ~bit
+            if new is None:
+                old.tlb.unload(cpu)
+        if new is not None:
+            arch = new.arch
+            if new.flags:
+                raise AssertionViolation("only a user's page tables are loaded", arch.mmu_file)
+            new.active_cpus |= bit
+            # The mark is read once the CPU can be seen to be active.
+            flushes = new.is_dirty_on(cpu) if arch.marks_dirty else not new.system.asids.is_in_use
+            new.dirty_cpus &= ~bit
+            new.tlb.load(cpu, new, flushes=flushes)
+            new.note_loaded()
+
+    def note_loaded(self) -> None:
+        """Where the machine takes a switch for an access, note one; a unified one stands for its parts too."""
+        for tables in (self, self.restricted, self.shared):
+            if tables is not None and self.arch.switch_counts_as_access:
+                tables.accessed_since_check = True
+
+    # Questions.
 
     def has_empty_user_entries(self) -> bool:
         """Whether no root entry of the range is filled. Those of a shared part are, from the start."""
-        return self.kind is not ArchAspaceKind.SHARED and not self.tables
+        root = self.own_root()
+        return not any(root.words[slot] for slot in self.root_slots())
 
     def _init_with_role(self, kind: ArchAspaceKind) -> Status:
         if self.arch.asserts_role_without_flags and self.flags:
@@ -207,7 +279,7 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation("the restricted part is not itself unified", file)
         if restricted.kind is not ArchAspaceKind.RESTRICTED and self._must_be_created_restricted():
             raise AssertionViolation("the restricted part was created restricted", file)
-        if not (shared.has_root and restricted.has_root):
+        if not (shared.root and restricted.root):
             raise AssertionViolation("both parts have a root table", file)
         if self._end_slot(restricted) > self.arch.root_slots(shared.base, shared.size)[0]:
             raise AssertionViolation("the restricted root slots lie below the shared ones", file)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vmaspace.model.arch.regime import Regime
+from vmaspace.model.arch.shootdown import ShootdownRules
 from vmaspace.model.constants import MAX_U64, PAGE_SIZE, ByteSize, Vaddr
+from vmaspace.model.status import Status
 
 
 class UnmapHarvest(IntEnum):
@@ -54,6 +56,35 @@ class Arch:
     user_tables: Regime
     kernel_tables: Regime
     guest_tables: Regime | None  # None: there are no guests
+    shootdown: ShootdownRules
+    # Roots and ids.
+    id_name: str  # what the number of an address space is called
+    kernel_asid: int
+    last_id: int  # of those that user spaces get
+    first_id: int
+    no_id: Status  # Init: when there is none left
+    marks_dirty: bool  # a CPU that is elsewhere is told to drop an id before it loads it again
+    flushes_at_destroy: bool  # Destroy invalidates the id before it gives it back
+    tells_root: bool  # arch_table_phys is not 0
+    user_root_slots: int
+    aliases_kernel_half: bool  # every root holds the kernel's entries too
+    kernel_root_is_full: bool  # each of them leads to a table from the start, and never changes
+    unified_shares_root: bool  # a unified space has the root and the id of its restricted part
+    counts_shared_slots: int  # 1: the entries that InitShared makes count as mappings of the root
+    # Edits.
+    paddr_width: int  # bits of a physical address
+    checks_canonical: bool  # a misaligned address and one that is not canonical are refused alike
+    checks_range: bool  # that a range does not leave what the tables translate
+    empty_is_ok_first: bool  # no pages are OK before the flags are looked at
+    maps_nothing: bool  # MapContiguous of no pages counts as an access
+    steps_over_large_pages: bool  # Map of single pages over a large one violates the cursor, unless it is an error
+    maps_below_tables: bool  # where a table is, MapContiguous goes on below; else it is in the way
+    map_is_fenced: bool  # an entry that was not present may be remembered as such
+    compares_without_flags: bool  # an entry that differs in accessed and dirty only is the same
+    read_only_swap_is_queued: bool  # Upgrade to another page, read only: the old one is invalidated
+    enlarges_only_if_asked: bool  # Unmap takes a large page whole with ENLARGE only; else with any option
+    breaks_before_split: bool  # a large page is taken away before its table comes
+    split_is_terminal: bool  # for the invalidation, a split is a change of a leaf
     user_aspace_base: Vaddr = 0x200000
 
     @property

@@ -4,10 +4,17 @@ Mirrors `zircon/kernel/arch/riscv64/mmu.cc`, `zircon/kernel/arch/riscv64/include
 `zircon/kernel/arch/riscv64/include/arch/kernel_aspace.h`; bits as in the Privileged Specification, sections 10.3 to 10.5.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
+from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID
+from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
+from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
+from vmaspace.model.arch.tlb import Tag
+from vmaspace.model.status import ZX_ERR_NO_MEMORY
 
 RV_VALID: Final = 1 << 0
 RV_USER: Final = 1 << 4
@@ -85,6 +92,31 @@ def riscv64_tables(width: int, is_kernel: bool, has_svpbmt: bool) -> Regime:
     return _sv(name, width, is_kernel, has_svpbmt)
 
 
+# Invalidation.
+
+
+def _issue(owed: Shootdown) -> None:
+    """Issue what an address space owes: every CPU is interrupted, and fences by ASID, or for all of them.
+
+    *Kernel:* `Riscv64ArchVmAspace::FlushTLBEntryRun`, `FlushAsid` (zircon/kernel/arch/riscv64/mmu.cc)
+    *Fails with:* nothing.
+    """
+    tables, tlb = owed.tables, owed.tables.tlb
+    tags: list[Tag | None] = [tables.tag]
+    if tables.is_kernel or tables.kind is ArchAspaceKind.SHARED:
+        tags = [None]
+    elif tables.unified is not None:
+        tags.append(tables.unified.tag)
+    runs = [(None, 1)] if owed.is_full else [(item.va, item.pages) for item in owed.items]
+    for va, pages in runs:
+        for tag in tags:
+            tlb.issue("sfence.vma", va, tag)
+            for cpu in tlb.cpus:
+                # By address, a fence orders leaves alone; walk caches go with everything of an ASID.
+                tlb.drop(cpu.number, tag=tag, va=va, pages=pages, with_global=tag is None, with_tables=va is None)
+
+
+
 RISCV64 = Arch(
     name="riscv64",
     mmu_file="zircon/kernel/arch/riscv64/mmu.cc",
@@ -116,4 +148,39 @@ RISCV64 = Arch(
     user_tables=riscv64_tables(39, False, True),
     kernel_tables=riscv64_tables(39, True, True),
     guest_tables=None,
+    shootdown=ShootdownRules(
+        limit=8,
+        global_bit=0,
+        merges_runs=True,
+        is_full_at_root=False,
+        is_full_at_tables=True,
+        kernel_goes_in_batches=True,
+        issue=_issue,
+    ),
+    id_name="ASID",
+    kernel_asid=GLOBAL_ASID,
+    first_id=FIRST_USER_ASID,
+    last_id=0xFFFF,
+    no_id=ZX_ERR_NO_MEMORY,
+    marks_dirty=False,
+    flushes_at_destroy=True,
+    tells_root=False,
+    user_root_slots=256,
+    aliases_kernel_half=True,
+    kernel_root_is_full=True,
+    unified_shares_root=False,
+    counts_shared_slots=1,
+    paddr_width=56,
+    checks_canonical=False,
+    checks_range=False,
+    empty_is_ok_first=False,
+    maps_nothing=True,
+    steps_over_large_pages=False,
+    maps_below_tables=False,
+    map_is_fenced=True,
+    compares_without_flags=False,
+    read_only_swap_is_queued=False,
+    enlarges_only_if_asked=False,
+    breaks_before_split=False,
+    split_is_terminal=False,
 )

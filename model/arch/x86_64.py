@@ -4,10 +4,21 @@ Mirrors `zircon/kernel/arch/x86/mmu.cc`, `zircon/kernel/arch/x86/page_tables/` a
 `zircon/kernel/arch/x86/include/arch/kernel_aspace.h`; bits as in Intel SDM volume 3, chapters 4 and 28.3.
 """
 
-from typing import Final
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+from vmaspace.model.arch.ids import UNUSED_ID
+from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import Regime
+from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
+from vmaspace.model.arch.tlb import GLOBAL, Tag
+from vmaspace.model.flags import ArchAspaceFlag
+from vmaspace.model.status import ZX_ERR_NO_RESOURCES
+
+if TYPE_CHECKING:
+    from vmaspace.model.arch.tables import ArchTables
 
 X86_PRESENT: Final = 1 << 0
 X86_WRITE: Final = 1 << 1
@@ -143,6 +154,64 @@ EPT: Final = Regime(
 )
 
 
+# Invalidation.
+
+
+def _issue(owed: Shootdown) -> None:
+    """Issue what an address space owes: by interrupt to the CPUs that are in it; the others are told to drop its PCID.
+
+    *Kernel:* `X86PageTableMmu::TlbInvalidate`, `X86PageTableEpt::TlbInvalidate` (zircon/kernel/arch/x86/mmu.cc)
+    *Fails with:* nothing.
+    """
+    tables, tlb = owed.tables, owed.tables.tlb
+    if tables.flags & ArchAspaceFlag.GUEST:
+        tlb.issue("invept", None, tables.tag)
+        for cpu in tlb.cpus:
+            tlb.drop(cpu.number, tag=tables.tag)
+        return
+    is_shared = tables.kind is ArchAspaceKind.SHARED
+    spaces = [tables] if tables.unified is None else [tables, tables.unified]
+    everywhere = is_shared or owed.has_global
+    active = 0
+    for space in spaces if not everywhere else ():
+        space.dirty_cpus |= ~space.active_cpus
+        active |= space.active_cpus
+    for cpu in tlb.cpus:
+        if everywhere or active >> cpu.number & 1:
+            _invalidate_on(cpu.number, owed, spaces, is_shared)
+
+
+def _invalidate_on(cpu: int, owed: Shootdown, spaces: list[ArchTables], is_shared: bool) -> None:
+    tlb = owed.tables.tlb
+    here = [space for space in spaces if space.active_cpus >> cpu & 1]
+    if owed.is_full or is_shared:
+        if owed.has_global:
+            tlb.issue("invpcid everything")
+            tlb.drop(cpu, with_global=True)
+        elif is_shared or owed.tables.asid == UNUSED_ID:
+            tlb.issue("invpcid all but global")
+            tlb.drop(cpu)
+        for space in () if owed.has_global or is_shared else here:
+            tlb.issue("invpcid all of one", None, space.tag)
+            tlb.drop(cpu, tag=space.tag)
+        return
+    for item in owed.items:
+        if item.is_global or owed.tables.asid == UNUSED_ID:
+            current = tlb.cpus[cpu].active
+            tlb.issue("invlpg", item.va)
+            tlb.drop(cpu, tag=tlb_tag(current), va=item.va, with_global=True)
+        for space in () if item.is_global else here:
+            is_loaded = tlb.cpus[cpu].active is space
+            tlb.issue("invlpg" if is_loaded else "invpcid", item.va, space.tag)
+            tlb.drop(cpu, tag=space.tag, va=item.va)
+
+
+def tlb_tag(tables: ArchTables | None) -> Tag:
+    """The tag that a CPU is running under."""
+    return GLOBAL if tables is None else tables.tag
+
+
+
 X86_64 = Arch(
     name="x86_64",
     mmu_file="zircon/kernel/arch/x86/mmu.cc",
@@ -174,4 +243,39 @@ X86_64 = Arch(
     user_tables=X86_USER_TABLES,
     kernel_tables=X86_KERNEL_TABLES,
     guest_tables=EPT,
+    shootdown=ShootdownRules(
+        limit=32,
+        global_bit=X86_GLOBAL,
+        merges_runs=False,
+        is_full_at_root=True,
+        is_full_at_tables=False,
+        kernel_goes_in_batches=False,
+        issue=_issue,
+    ),
+    id_name="PCID",
+    kernel_asid=0,
+    first_id=1,
+    last_id=4095,
+    no_id=ZX_ERR_NO_RESOURCES,
+    marks_dirty=True,
+    flushes_at_destroy=False,
+    tells_root=True,
+    user_root_slots=256,
+    aliases_kernel_half=True,
+    kernel_root_is_full=False,
+    unified_shares_root=False,
+    counts_shared_slots=1,
+    paddr_width=40,
+    checks_canonical=True,
+    checks_range=False,
+    empty_is_ok_first=True,
+    maps_nothing=False,
+    steps_over_large_pages=True,
+    maps_below_tables=True,
+    map_is_fenced=False,
+    compares_without_flags=True,
+    read_only_swap_is_queued=True,
+    enlarges_only_if_asked=True,
+    breaks_before_split=False,
+    split_is_terminal=True,
 )

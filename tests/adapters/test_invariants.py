@@ -105,7 +105,7 @@ def test_there_is_no_twin_too_many() -> None:
 
 breaks("aspace-1")(lambda s: setattr(s.aspace, "aslr_config", dataclasses.replace(s.aspace.aslr_config, seed=-1)))
 breaks("aspace-2")(lambda s: setattr(s.aspace, "size", 1 << 64))
-breaks("aspace-13")(lambda s: setattr(s.aspace.arch, "has_root", False))
+breaks("aspace-13")(lambda s: setattr(s.aspace.arch, "root", None))
 breaks("aspace-14")(lambda s: s.system.aspaces.append(s.aspace))
 breaks("aspace-15")(lambda s: s.system.aspaces.reverse())
 breaks("aspace-20")(lambda s: setattr(s.aspace, "pt_harvest_since_active", 3))

@@ -8,7 +8,7 @@ from vmaspace.checker.engines.conformance import ConformanceError, Outcome, run_
 
 PASSES = ("process.create", {"options": []}, {"status": "ZX_OK"}, "p")
 FAILS = ("process.create", {"options": []}, {"status": "ZX_ERR_IO"}, "p")
-UNSUPPORTED = ("asid.create", {}, {})
+UNSUPPORTED = ("tlb.create", {}, {})
 
 
 def gaps(path: Path, text: str) -> Path:

@@ -45,7 +45,7 @@ def test_a_case_that_fails(write, expect: dict, expected: str, got: str) -> None
 @pytest.mark.parametrize(
     ("steps", "what"),
     [
-        ([("asid.create", {}, {})], "the operation asid.create"),
+        ([("tlb.create", {}, {})], "the operation tlb.create"),
         ([("vmar.map", {**MAP, "colour": 1}, {})], "the argument 'colour' of vmar.map"),
         ([("vmar.map", MAP, {"status": "ZX_OK", "colour": 1})], "the expectation 'colour' of vmar.map"),
         ([("vmar.map", {**MAP, "api": "driver"}, {})], "the interface 'driver'"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.arch.aspace import ArchVmAspace, NonTerminalAction, TerminalAction
 from vmaspace.model.constants import MAX_U64
 from vmaspace.model.faults import fault_flags_text
 from vmaspace.model.flags import AspaceType, FaultFlag, MmuFlag, VmarFlag
@@ -247,11 +247,22 @@ def test_a_protection_takes_effect_at_once_and_gives_nothing_without_a_fault(wor
     assert world.aspace.page_fault(mapping.base, W | U) is OK and mapped(mapping) == "w"
 
 
-def test_a_fault_marks_nothing_accessed() -> None:
+@pytest.mark.parametrize("arch", ["x86_64", "arm64", "riscv64"])
+def test_mapping_counts_as_an_access_where_hardware_notes_none(arch: str) -> None:
+    system = System(arch, aslr_disabled=True)
+    aspace = system.create_default_aspace()
+    _, mapping = aspace.root.create_vm_mapping(0, P, 0, 0, system.create_vmo(P)[1], 0, RWU)
+    aspace.page_fault(mapping.base, W | U)
+    assert aspace.arch.is_accessed(mapping.base) is (arch != "x86_64")
+
+
+def test_an_accessed_fault_marks_what_is_mapped() -> None:
     system = System("arm64", aslr_disabled=True)
     aspace = system.create_default_aspace()
     _, mapping = aspace.root.create_vm_mapping(0, P, 0, 0, system.create_vmo(P)[1], 0, RWU)
     aspace.page_fault(mapping.base, W | U)
+    clear = NonTerminalAction.RETAIN, TerminalAction.UPDATE_AGE_AND_HARVEST
+    aspace.arch.harvest_accessed(aspace.base, aspace.size // P, *clear)
     assert not aspace.arch.is_accessed(mapping.base)
     assert aspace.accessed_fault(mapping.base + 1) is OK
     assert aspace.arch.is_accessed(mapping.base)

@@ -54,7 +54,7 @@ def _no_wrap(journal: Journal) -> Iterator[str]:
 @on_state("aspace-13", "Every address space on the list has page tables.", _FILE)
 def _listed_have_tables(journal: Journal) -> Iterator[str]:
     for aspace in journal.system.aspaces:
-        if not aspace.arch.has_root:
+        if aspace.arch.root is None:
             yield f"{aspace!r} is on the list and has no root table"
 
 
@@ -149,7 +149,7 @@ class ObservedUnification(ArchVmAspace):
 
     def init_unified(self, shared: ArchVmAspace, restricted: ArchVmAspace) -> Status:
         journal = journal_of(self.system)
-        if restricted.tables:
+        if not restricted.is_empty():
             journal.breach(EMPTY_BELOW_SHARED, "the restricted part has something mapped")
         # As implemented, x86-64 forgets the slot that the restricted part ends in: see `documented_root_slots`.
         forgets = self.arch.forgets_last_partial_slot and not self.system.has_switch("documented_root_slots")
@@ -165,5 +165,5 @@ def _destroyed_are_empty(journal: Journal) -> Iterator[str]:
     for aspace in journal.aspaces:
         kind = aspace.arch.kind
         is_exempt = kind in (ArchAspaceKind.SHARED, ArchAspaceKind.UNIFIED)
-        if aspace.destroyed and not is_exempt and aspace.arch.tables:
+        if aspace.destroyed and not is_exempt and not aspace.arch.is_empty():
             yield f"{aspace!r} is destroyed and has translations"

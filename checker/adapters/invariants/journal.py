@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from vmaspace.checker.adapters.interface import Broken, Invariant
 from vmaspace.checker.adapters.invariants.fault_record import FaultRecord
-from vmaspace.model.arch.translations import ArchTranslations
+from vmaspace.model.arch.tables import ArchTables
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.system import System
@@ -54,7 +54,7 @@ class Journal:
         self.system = system
         self.aspaces: list[VmAspace] = []  # as they were made, freed ones included
         self.records: dict[VmAspace, tuple[object, ...]] = {}  # what of each never changes
-        self.owners: dict[ArchTranslations, VmAspace] = {}  # whose page tables
+        self.owners: dict[ArchTables, VmAspace] = {}  # whose page tables
         self.regions: list[VmAddressRegionOrMapping] = []  # as they were made, but those long dead
         self.breaches: list[Broken] = []  # seen while an operation ran
         self.fault: FaultRecord | None = None  # that a mapping is resolving

@@ -9,7 +9,7 @@ from vmaspace.checker.adapters.invariants.aspaces import ObservedUnification
 from vmaspace.checker.adapters.invariants.faults import FaultingMapping, tell_of_mapped
 from vmaspace.checker.adapters.invariants.journal import invariant, journal_of
 from vmaspace.model.arch.aspace import ArchAspaceKind, NonTerminalAction, TerminalAction
-from vmaspace.model.arch.translations import ExistingEntryAction
+from vmaspace.model.arch.options import ExistingEntryAction
 from vmaspace.model.constants import Paddr, Vaddr
 from vmaspace.model.flags import MMU_PERM_WRITE, AspaceType
 from vmaspace.model.status import ZX_OK, Status
@@ -71,7 +71,7 @@ class ObservedTables(ObservedUnification):
         owner = journal.owners[self]
         if owner.high_priority_count:
             journal.breach(HIGH_IS_LEFT_ALONE, f"{owner!r} is harvested")
-        if owner not in self.system.aspaces or not self.has_root:
+        if owner not in self.system.aspaces or self.root is None:
             journal.breach(HARVEST_OF_LISTED, f"{owner!r} is harvested")
         status = super().harvest_accessed(va, count, non_terminal, terminal)
         if status is not ZX_OK and va == self.base:

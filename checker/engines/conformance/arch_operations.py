@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
-from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
+from vmaspace.checker.engines.conformance.error import BadStep, nearest
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     INTEGERS,
@@ -22,16 +22,33 @@ from vmaspace.checker.engines.conformance.vocabulary import (
 from vmaspace.model.arch.aspace import ArchUnmapOptions, ArchVmAspace, ExistingEntryAction
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import ArchAspaceFlag
+from vmaspace.model.physical_memory import PhysicalMemory, VmPage
 from vmaspace.model.status import ZX_ERR_NO_MEMORY
 
-_LONGEST_RUN: Final = 1 << 16  # pages
 _KINDS: Final = {
     "user": ArchAspaceFlag.NONE,
     "kernel": ArchAspaceFlag.KERNEL,
     "guest": ArchAspaceFlag.GUEST,
 }
 _ACTIONS: Final = {action.name.lower(): action for action in ExistingEntryAction}
+_ALLOCATORS: Final = ["default", "toggle", "limited"]
 _OPTIONS: Final = {"enlarge": ArchUnmapOptions.ENLARGE, "harvest": ArchUnmapOptions.HARVEST}
+
+
+class TablePages:
+    """An allocator of table pages that can be told to fail, and may have a limited number of them."""
+
+    def __init__(self, memory: PhysicalMemory, pages: int | None) -> None:
+        self.memory = memory
+        self.left = pages
+        self.fails = False
+
+    def __call__(self) -> VmPage | None:
+        if self.fails or self.left == 0:
+            return None
+        if self.left is not None:
+            self.left -= 1
+        return self.memory.allocate_page()
 
 
 def _tables(bound: Bound) -> ArchVmAspace:
@@ -66,9 +83,13 @@ def arch_create(
     """Page tables without an address space."""
     if kind not in _KINDS:
         raise BadStep(f"unknown kind of page tables {kind!r}", nearest(kind, list(_KINDS)))
-    if allocator not in ("default", "toggle") or table_pages is not None:
-        raise Unsupported("page tables with a limited number of pages")
-    return Answer(bound={"": Bound(env.system.arch_aspace_class(env.system, base, size, _KINDS[kind]), base, size)})
+    if allocator not in _ALLOCATORS:
+        raise BadStep(f"unknown allocator {allocator!r}", nearest(allocator, _ALLOCATORS))
+    if (allocator == "limited") != (table_pages is not None):
+        raise BadStep("a limited allocator, and no other, has a number of table pages")
+    source = None if allocator == "default" else TablePages(env.system.pmm, table_pages)
+    tables = env.system.arch_aspace_class(env.system, base, size, _KINDS[kind], source)
+    return Answer(bound={"": Bound(tables, base, size)})
 
 
 @operation("arch.init", aspace=OBJECT, kind=MAYBE_WORD, shared=MAYBE_OBJECT, restricted=MAYBE_OBJECT)
@@ -98,8 +119,10 @@ def arch_init(
 @operation("arch.set_alloc", "", aspace=OBJECT, fail=TRUTH)
 def arch_set_alloc(env: Environment, aspace: Bound, fail: bool) -> Answer:
     """Let every allocation of a table fail from now on, or none."""
-    _tables(aspace)
-    env.system.pmm.is_exhausted = fail
+    source = _tables(aspace).allocate_table
+    if not isinstance(source, TablePages):
+        raise BadStep("these page tables were not made with an allocator of their own")
+    source.fails = fail
     return Answer()
 
 
@@ -121,8 +144,6 @@ def arch_map_contiguous(
     env: Environment, aspace: Bound, vaddr: int, paddr: int, count: int, mmu: list[str]
 ) -> Answer:
     """Map a run of pages."""
-    if count > _LONGEST_RUN:
-        raise Unsupported("a run of pages that only large pages can hold")
     return Answer(_tables(aspace).map_contiguous(vaddr, paddr, count, env.mmu_flags(mmu)).name)
 
 
@@ -167,10 +188,25 @@ def arch_query(env: Environment, aspace: Bound, vaddr: int) -> Answer:
     return Answer(status.name, {"paddr": paddr, **checks}, {"": Bound(paddr, paddr)})
 
 
-@operation("arch.destroy", aspace=OBJECT)
+@operation("arch.walk", "present", aspace=OBJECT, vaddr=INTEGER)
+def arch_walk(env: Environment, aspace: Bound, vaddr: int) -> Answer:
+    """Whether the tables in memory lead from the root to a page."""
+    return Answer(observed={"present": _tables(aspace).leaf_at(vaddr) is not None})
+
+
+@operation("arch.top_level_user_entries", "all_zero", aspace=OBJECT)
+def arch_top_level_user_entries(env: Environment, aspace: Bound) -> Answer:
+    """The entries of the root that are not the kernel's."""
+    tables = _tables(aspace)
+    words = tables.own_root().words[: tables.arch.user_root_slots]
+    return Answer(observed={"all_zero": not any(words)})
+
+
+@operation("arch.destroy", "status table_pages_left", aspace=OBJECT)
 def arch_destroy(env: Environment, aspace: Bound) -> Answer:
     """Free the tables."""
-    return Answer(_tables(aspace).destroy().name)
+    tables = _tables(aspace)
+    return Answer(tables.destroy().name, {"table_pages_left": tables.pt_pages})
 
 
 @operation("pmm.alloc_pages", count=INTEGER)

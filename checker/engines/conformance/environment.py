@@ -11,6 +11,7 @@ from enum import IntFlag
 from typing import Final, TypeVar
 
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
+from vmaspace.model.arch.ids import FIRST_USER_ASID
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import PAGE_SIZE
 from vmaspace.model.flags import ZX_VM_ALIGN_BASE, FaultFlag, MmuFlag, Right, VmarFlag, VmmFlag, VmOption
@@ -32,7 +33,7 @@ __all__ = ["STATUS_NAMES", "AssertionViolation", "Bound", "Environment", "NotBou
 
 STATUS_NAMES: Final = frozenset(status.name for status in Status)
 # Constants that a case may name, of parts that are not there yet.
-_LATER_CONSTANTS: Final = frozenset({"FIRST_USER_ASID", "MAX_USER_ASID_8", "MAX_USER_ASID_16", "HIGH"})
+_LATER_CONSTANTS: Final = frozenset({"HIGH"})
 _MMU_WORDS: Final = {
     "READ": MmuFlag.PERM_READ,
     "WRITE": MmuFlag.PERM_WRITE,
@@ -123,6 +124,9 @@ class Environment:
             "VDSO_TOTAL_SIZE": vdso.size,
             "VDSO_CODE_START": vdso.code_start,
             "VDSO_CODE_SIZE": vdso.code_size,
+            "FIRST_USER_ASID": FIRST_USER_ASID,
+            "MAX_USER_ASID_8": 0xFF,
+            "MAX_USER_ASID_16": 0xFFFF,
         }
         if name in _LATER_CONSTANTS:
             raise Unsupported(f"the constant {name}")

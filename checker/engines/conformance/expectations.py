@@ -10,7 +10,7 @@ from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nea
 from vmaspace.checker.engines.conformance.vocabulary import Answer, Operation
 
 # What a check of an operation's own is given; those that are not named here are given true or false.
-_NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "gt"})
+_NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "each_ge", "each_le", "gt"})
 _OTHER_CHECKS: Final[dict[str, tuple[type, str]]] = {
     "not_region": (dict, "an object"),
     "mmu": (list, "a list of permissions"),

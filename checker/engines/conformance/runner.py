@@ -14,6 +14,7 @@ from typing import Any
 
 from vmaspace.checker.engines.conformance import (
     arch_operations,
+    asid_operations,
     aspace_operations,
     check_operations,
     guest_operations,
@@ -43,6 +44,7 @@ from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, 
 # Importing these modules is what registers their operations.
 OPERATION_MODULES = (
     arch_operations,
+    asid_operations,
     aspace_operations,
     check_operations,
     guest_operations,

@@ -1,0 +1,399 @@
+"""Mapping, unmapping and protecting: the edits of page tables.
+
+Mirrors `AddMapping`, `RemoveMapping`, `UpdateMapping` and `SplitLargePage` of
+`zircon/kernel/arch/x86/page_tables/include/arch/x86/page_tables/page_tables.h`, and `MapPageTable`, `UnmapPageTable`,
+`ProtectPageTable` and `SplitLargePage` of `zircon/kernel/arch/{arm64,riscv64}/mmu.cc`: checks in each machine's order,
+existing-entry actions, large pages and their splitting, roll-back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vmaspace.model.arch.cursor import MappingCursor
+from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, ExistingEntryAction
+from vmaspace.model.arch.record import UnmapHarvest
+from vmaspace.model.arch.regime import ENTRIES, index_at, reach
+from vmaspace.model.arch.tables import ArchTables
+from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
+from vmaspace.model.flags import (
+    MMU_CACHE_MASK,
+    MMU_PERM_EXECUTE,
+    MMU_PERM_READ,
+    MMU_PERM_RWX_MASK,
+    ArchAspaceFlag,
+)
+from vmaspace.model.physical_memory import VmPage
+from vmaspace.model.status import (
+    ZX_ERR_ALREADY_EXISTS,
+    ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NO_MEMORY,
+    ZX_ERR_NOT_SUPPORTED,
+    ZX_ERR_OUT_OF_RANGE,
+    ZX_OK,
+    AssertionViolation,
+    Status,
+)
+
+_LEAF = 0  # the level of entries that lead to single pages
+
+
+class ArchMapper(ArchTables):
+    """Page tables that are edited."""
+
+    __slots__ = ()
+
+    # Mapping.
+
+    def map(self, va: Vaddr, paddrs: Sequence[Paddr], mmu_flags: int, action: ExistingEntryAction) -> Status:
+        """Map the pages from `va` on to `paddrs`, one by one; never by a large page.
+
+        *Kernel:* `ArchVmAspace::Map` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* INVALID_ARGS for a misaligned or foreign address, without READ, and (arm64) for EXECUTE with a cache
+        policy; OUT_OF_RANGE (arm64) past the last address; NO_MEMORY for a table; ALREADY_EXISTS with ERROR, and in the
+        way of a large page. Of the given pages none is mapped then; with SKIP and UPGRADE what was there before may be
+        gone too.
+        *Asserts:* (but on x86-64) an aligned address in the range and aligned pages; x86-64: not unified tables, no large
+        page in the way of SKIP or UPGRADE; arm64: updates are enabled.
+        """
+        for paddr in paddrs:
+            if not self._is_valid_paddr(paddr):
+                return self.misuse("pages are aligned, and lie in physical memory")
+        status = self._check_edit(va, mmu_flags, len(paddrs))
+        if status is not ZX_OK or not paddrs:
+            return status
+        return self._map_all(MappingCursor(va, paddrs, PAGE_SIZE), mmu_flags, action)
+
+    def map_contiguous(self, va: Vaddr, paddr: Paddr, count: int, mmu_flags: int) -> Status:
+        """Map `count` pages from `va` on to a run of physical pages, by the largest pages that fit.
+
+        *Kernel:* `ArchVmAspace::MapContiguous` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* as `map` with ERROR.
+        *Asserts:* as `map`.
+        """
+        if not self._is_valid_paddr(paddr):
+            return self.misuse("pages are aligned, and lie in physical memory")
+        status = self._check_edit(va, mmu_flags, count)
+        if status is not ZX_OK or (count == 0 and not self.arch.maps_nothing):
+            return status
+        return self._map_all(MappingCursor(va, [paddr], count << PAGE_SHIFT), mmu_flags, ExistingEntryAction.ERROR)
+
+    def _is_valid_paddr(self, paddr: Paddr) -> bool:
+        return not paddr & PAGE_MASK and not paddr >> self.arch.paddr_width
+
+    def _map_all(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
+        """Map what the cursor goes over; on failure take back what it has passed."""
+        self.accessed_since_check = True
+        status = self._map_in(cursor, self.own_root(), self.regime.top_level, mmu_flags, action)
+        if status is not ZX_OK and cursor.va != cursor.start:
+            self._unmap_in(self.own_root(), self.regime.top_level, cursor.start, cursor.va, ArchUnmapOptions.NONE)
+        self.shootdown.finish()
+        return status
+
+    def _map_in(
+        self, cursor: MappingCursor, table: VmPage, level: int, mmu_flags: int, action: ExistingEntryAction
+    ) -> Status:
+        if level == _LEAF:
+            return self._map_pages(cursor, table, mmu_flags, action)
+        arch, regime, words, span = self.arch, self.regime, table.words, reach(level)
+        has_leaves = level in regime.leaf_levels
+        slot = index_at(cursor.va, level)
+        while slot < ENTRIES and cursor.left:
+            entry = words[slot]
+            if entry and regime.is_leaf(entry, level):
+                if action is not ExistingEntryAction.ERROR and arch.steps_over_large_pages:
+                    raise AssertionViolation("single pages are not mapped over a large one", arch.mmu_file)
+                return ZX_ERR_ALREADY_EXISTS
+            if has_leaves and not (cursor.va | cursor.paddr) & span - 1 and cursor.page_remaining >= span:
+                if not entry:
+                    paddr = cursor.paddr
+                    leaf = paddr >> regime.frame_shift | self.leaf_bits(mmu_flags, level)
+                    self.set_entry(table, slot, cursor.va, level, leaf)
+                    cursor.consume(span)
+                    slot += 1
+                    continue
+                if not arch.maps_below_tables:
+                    return ZX_ERR_ALREADY_EXISTS
+            below = self._table_for_map(cursor, table, slot, level)
+            if below is None:
+                cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
+                return ZX_ERR_NO_MEMORY
+            status = self._map_in(cursor, below, level - 1, mmu_flags, action)
+            if status is not ZX_OK:
+                return status
+            slot += 1
+        return ZX_OK
+
+    def _table_for_map(self, cursor: MappingCursor, table: VmPage, slot: int, level: int) -> VmPage | None:
+        """The table below a slot that a mapping goes through, made if there is none; None when memory is out."""
+        entry = table.words[slot]
+        mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
+        if entry:
+            if mark & ~entry:
+                table.words[slot] = entry | mark
+            return self.table_at(entry)
+        made = self.new_table()
+        if made is None:
+            return None
+        new = self.regime.table(made.paddr) | mark
+        if level == self.regime.top_level:
+            self._propagate(slot, cursor.va, new)
+        self.set_entry(table, slot, cursor.va, level, new, is_terminal=False)
+        return made
+
+    def _map_pages(
+        self, cursor: MappingCursor, table: VmPage, mmu_flags: int, action: ExistingEntryAction
+    ) -> Status:
+        regime, words = self.regime, table.words
+        bits, frame, shift = self.leaf_bits(mmu_flags, _LEAF), regime.leaf_frames[_LEAF], regime.frame_shift
+        fenced = self.arch.map_is_fenced and self.is_kernel
+        slot = index_at(cursor.va, _LEAF)
+        while slot < ENTRIES and cursor.left:
+            old, new = words[slot], cursor.paddr >> shift | bits
+            if not old:
+                words[slot] = new
+                table.num_mappings += 1
+                if fenced:
+                    self.shootdown.enqueue(cursor.va, _LEAF, 0, is_terminal=True)
+            elif action is ExistingEntryAction.ERROR:
+                return ZX_ERR_ALREADY_EXISTS
+            elif action is ExistingEntryAction.UPGRADE:
+                is_same = not (old ^ new) & frame
+                self._upgrade(table, slot, cursor.va, new, is_same, mmu_flags)
+            cursor.consume(PAGE_SIZE)
+            slot += 1
+        return ZX_OK
+
+    def _upgrade(
+        self, table: VmPage, slot: int, va: Vaddr, new: int, is_same_page: bool, mmu_flags: int
+    ) -> None:
+        """Put another leaf in place of one that is there. One page never comes to allow less."""
+        is_read_only = mmu_flags & MMU_PERM_RWX_MASK == MMU_PERM_READ
+        if is_same_page:
+            if not is_read_only and not self._is_same_entry(table.words[slot], new):
+                self.set_entry(table, slot, va, _LEAF, new)
+        elif is_read_only:
+            if self.arch.read_only_swap_is_queued:
+                self.set_entry(table, slot, va, _LEAF, new)
+            else:
+                # As implemented, a CPU may go on to read the old page.
+                table.words[slot] = new
+        else:
+            self.set_entry(table, slot, va, _LEAF, 0)
+            self.shootdown.flush()
+            self.set_entry(table, slot, va, _LEAF, new)
+
+    def _is_same_entry(self, old: int, new: int) -> bool:
+        regime = self.regime
+        ignored = regime.accessed | regime.dirty if self.arch.compares_without_flags else 0
+        return not (old ^ new) & ~ignored
+
+    def _propagate(self, slot: int, va: Vaddr, new: int) -> None:
+        """A root entry of a restricted part changes in the root of its unified tables too, where these have their own."""
+        unified = self.unified
+        if self.kind is not ArchAspaceKind.RESTRICTED or unified is None or self.arch.unified_shares_root:
+            return
+        root, ours, theirs = unified.own_root(), self.own_root().words[slot], unified.own_root().words[slot]
+        flags = self.regime.table_accessed | self.regime.dirty if self.regime.table_accessed else 0
+        if (ours ^ theirs) & ~flags:
+            raise AssertionViolation("a restricted root and its unified root agree", self.arch.mmu_file)
+        unified.set_entry(root, slot, va, self.regime.top_level, new, is_terminal=False)
+        unified.shootdown.flush()
+
+    # Unmapping.
+
+    def unmap(self, va: Vaddr, count: int, options: ArchUnmapOptions = ArchUnmapOptions.NONE) -> Status:
+        """Take away what is mapped in `count` pages from `va` on; holes are fine. A large page that is met in part is split.
+
+        *Kernel:* `ArchVmAspace::Unmap` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* INVALID_ARGS (x86-64) for an address that is misaligned or outside the range; OUT_OF_RANGE (arm64)
+        past the last address; NOT_SUPPORTED (arm64, early in boot) for a split; without ENLARGE NO_MEMORY for a split:
+        what lies lower is gone then. With it, the whole large page goes.
+        *Asserts:* (but on x86-64) an aligned address in the range; x86-64: not unified tables; arm64: updates are enabled.
+        """
+        status = self._check_edit(va, MMU_PERM_READ, count)
+        if status is not ZX_OK or not count:
+            return status
+        root, top = self.own_root(), self.regime.top_level
+        status = self._unmap_in(root, top, va, va + (count << PAGE_SHIFT), options)
+        self.shootdown.finish()
+        return status
+
+    def _unmap_in(
+        self, table: VmPage, level: int, low: Vaddr, high: Vaddr, options: ArchUnmapOptions
+    ) -> Status:
+        regime, span = self.regime, reach(level)
+        is_root = level == regime.top_level
+        for slot, found, start, end in self.entries_in(table, level, low, high):
+            entry = found
+            if level and regime.is_leaf(entry, level) and end - start < span:
+                status = self._split_for_edit(table, slot, start, level, options)
+                if status is not ZX_OK:
+                    is_kept = not options & ArchUnmapOptions.ENLARGE if self.arch.enlarges_only_if_asked else not options
+                    if is_kept or status is ZX_ERR_NOT_SUPPORTED:
+                        return status
+                entry = table.words[slot]
+            if not level or regime.is_leaf(entry, level):
+                self.set_entry(table, slot, start, level, 0)
+                if options & ArchUnmapOptions.HARVEST and not level:
+                    self._report_removed(entry)
+                continue
+            below = self.table_at(entry)
+            status = self._unmap_in(below, level - 1, start, end, options)
+            if status is not ZX_OK:
+                return status
+            if not below.num_mappings and not (is_root and self._keeps_root_table(slot)):
+                self.unlink(table, slot, start, level)
+        return ZX_OK
+
+    def _keeps_root_table(self, slot: int) -> bool:
+        """Whether the table below a root slot stays when it is empty."""
+        return self.kind is ArchAspaceKind.SHARED or (self.is_kernel and self.arch.aliases_kernel_half)
+
+    def unlink(self, table: VmPage, slot: int, va: Vaddr, level: int) -> None:
+        """Take an empty table out of the one above, and give it back after the flush."""
+        below = self.table_at(table.words[slot])
+        if below.num_mappings:
+            raise AssertionViolation("a table that is freed is empty", self.arch.mmu_file)
+        if level == self.regime.top_level:
+            self._propagate(slot, va, 0)
+        self.set_entry(table, slot, va, level, 0, is_terminal=False)
+        self.shootdown.free(below)
+
+    def _report_removed(self, entry: int) -> None:
+        harvest = self.arch.unmap_harvest
+        if harvest is UnmapHarvest.EVERYTHING or (
+            harvest is UnmapHarvest.ACCESSED and entry & self.regime.accessed
+        ):
+            self.report_accessed(entry, _LEAF)
+
+    def report_accessed(self, entry: int, level: int) -> bool:
+        """Tell the page queues that a leaf's first page was accessed; False for device memory, which has no age."""
+        page = self.memory.page_for(self.regime.leaf_paddr(entry, level))
+        if page is None or not page.is_allocated or page is self.memory.zero_page:
+            return False
+        self.system.page_queues.mark_accessed(page)
+        return True
+
+    # Splitting.
+
+    def _split_for_edit(
+        self, table: VmPage, slot: int, va: Vaddr, level: int, options: ArchUnmapOptions
+    ) -> Status:
+        """Split a large page that an edit meets in part, unless it is too early for that."""
+        # As implemented, the test is on Enlarge being absent; one would expect the reverse.
+        if self.arch.breaks_before_split and not self.system.allows_break_before_make and not options & ArchUnmapOptions.ENLARGE:
+            return ZX_ERR_NOT_SUPPORTED
+        return self._split(table, slot, va, level)
+
+    def _split(self, table: VmPage, slot: int, va: Vaddr, level: int) -> Status:
+        """Replace a large page by a table of smaller ones that translate the same.
+
+        *Kernel:* `SplitLargePage` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* NO_MEMORY for the table; nothing has changed then.
+        """
+        made = self.new_table()
+        if made is None:
+            return ZX_ERR_NO_MEMORY
+        regime, leaf = self.regime, table.words[slot]
+        words = made.words
+        for index in range(ENTRIES):
+            words[index] = regime.child_leaf(leaf, level, index)
+        made.num_mappings = ENTRIES
+        new = regime.table(made.paddr)
+        is_broken = self.arch.breaks_before_split and self.system.allows_break_before_make
+        if is_broken:
+            self.set_entry(table, slot, va, level, 0)
+            self.shootdown.flush()
+        self.set_entry(table, slot, va, level, new, is_terminal=self.arch.split_is_terminal)
+        if is_broken:
+            self.shootdown.enqueue(va, level, leaf, is_terminal=False)
+        return ZX_OK
+
+    # Protecting.
+
+    def protect(
+        self, va: Vaddr, count: int, mmu_flags: int, options: ArchUnmapOptions = ArchUnmapOptions.NONE
+    ) -> Status:
+        """Change the flags of what is mapped in `count` pages from `va` on; holes are skipped.
+
+        *Kernel:* `ArchVmAspace::Protect` (zircon/kernel/arch/*/mmu*)
+        *Fails with:* INVALID_ARGS for an address that is misaligned or outside the range, without READ, and (arm64) for
+        EXECUTE with a cache policy and past the last address; NO_MEMORY for a split, NOT_SUPPORTED (arm64, early in boot):
+        what lies lower has changed then.
+        *Asserts:* x86-64: not unified tables; arm64: updates are enabled.
+        """
+        if not self.is_valid_vaddr(va) or va & PAGE_MASK:
+            return ZX_ERR_INVALID_ARGS
+        if self.arch.unmaps_guests_to_protect and self.flags & ArchAspaceFlag.GUEST:
+            status = self._check_flags(mmu_flags)
+            return self.unmap(va, count, ArchUnmapOptions.ENLARGE) if status is ZX_OK else status
+        status = self._check_edit(va, mmu_flags, count)
+        if status is not ZX_OK or not count:
+            return ZX_ERR_INVALID_ARGS if status is ZX_ERR_OUT_OF_RANGE else status
+        root, top = self.own_root(), self.regime.top_level
+        status = self._protect_in(root, top, va, va + (count << PAGE_SHIFT), mmu_flags, options)
+        self.shootdown.finish()
+        return status
+
+    def _protect_in(
+        self, table: VmPage, level: int, low: Vaddr, high: Vaddr, mmu_flags: int, options: ArchUnmapOptions
+    ) -> Status:
+        regime, span = self.regime, reach(level)
+        for slot, found, start, end in self.entries_in(table, level, low, high):
+            entry = found
+            if level and regime.is_leaf(entry, level) and end - start < span:
+                status = self._split_for_edit(table, slot, start, level, options)
+                if status is not ZX_OK:
+                    return status
+                entry = table.words[slot]
+            if not level or regime.is_leaf(entry, level):
+                new = regime.protected(entry, mmu_flags, level)
+                if not self._is_same_entry(entry, new):
+                    self.set_entry(table, slot, start, level, new)
+                continue
+            status = self._protect_in(self.table_at(entry), level - 1, start, end, mmu_flags, options)
+            if status is not ZX_OK:
+                return status
+        return ZX_OK
+
+    # Checks.
+
+    def is_editable(self) -> bool:
+        """Whether these tables may be edited directly."""
+        return self.kind is not ArchAspaceKind.UNIFIED
+
+    def _check_edit(self, va: Vaddr, mmu_flags: int, count: int) -> Status:
+        """The checks that every edit begins with, in the machine's order."""
+        arch = self.arch
+        if arch.asserts_unified_unedited and not self.is_editable():
+            raise AssertionViolation("unified page tables are not edited directly", arch.mmu_file)
+        if not self.is_valid_vaddr(va):
+            return self.misuse("an edit starts in the range of the page tables")
+        if va & PAGE_MASK or (arch.checks_canonical and not self.is_canonical(va)):
+            return self.misuse("an edit starts at a page")
+        if arch.empty_is_ok_first and not count:
+            return ZX_OK
+        status = self._check_flags(mmu_flags)
+        if status is not ZX_OK:
+            return status
+        if arch.asserts_updates_enabled and not self.updates_enabled:
+            raise AssertionViolation("page tables are not edited once updates are disabled", arch.mmu_file)
+        if arch.checks_range and not self.is_in_regime(va, count << PAGE_SHIFT):
+            return ZX_ERR_OUT_OF_RANGE
+        return ZX_OK
+
+    def _check_flags(self, mmu_flags: int) -> Status:
+        if not mmu_flags & MMU_PERM_READ:
+            return ZX_ERR_INVALID_ARGS
+        if self.arch.refuses_uncached_code and mmu_flags & MMU_PERM_EXECUTE and mmu_flags & MMU_CACHE_MASK:
+            return ZX_ERR_INVALID_ARGS
+        return ZX_OK
+
+    def is_canonical(self, va: Vaddr) -> bool:
+        """Whether the bits of `va` above those that are translated are all like the highest one that is."""
+        return va + (1 << self.regime.width - 1) & (1 << 64) - 1 < 1 << self.regime.width
+
+    def is_in_regime(self, va: Vaddr, size: ByteSize) -> bool:
+        """Whether the tables can translate `[va, va + size)`."""
+        return (va & (1 << self.regime.width) - 1) + size <= 1 << self.regime.width
