@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
+from vmaspace.checker.cli.entries import chosen_names, is_asked, prove_claims
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.exploration import explore_profile, only
 from vmaspace.checker.cli.profiles import PROFILES
@@ -21,6 +22,7 @@ from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.engines.audit import Audit
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
+from vmaspace.checker.engines.entries.run import write_claims
 from vmaspace.checker.engines.explore.scopes import disagreements
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
 from vmaspace.checker.engines.prove.induction import Induction
@@ -41,16 +43,19 @@ FUZZ_SECONDS = 20.0
 
 
 def check(o: argparse.Namespace) -> int:
-    """The main job: prove, explore, fuzz, known answers."""
+    """The main job: prove (the properties, and the claims about entries), explore, fuzz, known answers."""
     profile = PROFILES[o.profile]
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
-    names = known(o.property or (), program.properties, "property") or None
+    names, claims = chosen_names(o, program)
     files = settings().conformance
     verdicts, blocks, late = prove_all(
         program, o, profile.budget(program), names, None, _left(start, o.budget)
     )
-    if _left(start, o.budget) != 0.0:
+    found, late_too = prove_claims(claims, profile.prove.induction, _left(start, o.budget))
+    verdicts += found
+    late |= late_too
+    if is_asked(names) and _left(start, o.budget) != 0.0:
         contract = elaborate(program)
         found, explored = explore_profile(contract if names is None else only(contract, names), o.profile)
         verdicts += [*found, *disagreements(verdicts, found)]
@@ -75,15 +80,16 @@ def check(o: argparse.Namespace) -> int:
 def prove(o: argparse.Namespace) -> int:
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
-    names = known(o.property or (), program.properties, "property") or None
     operations = known(o.operation or (), program.ops, "operation") or None
+    names, claims = chosen_names(o, program)
     if o.smt2 is not None:
-        return write_smt2(program, o, names, operations)
+        return write_smt2(program, o, names, operations, claims)
     budget = PROFILES["ci"].budget(program)
     if o.timeout is not None:
         budget = replace(budget, induction=o.timeout, search=o.timeout)
     verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget)
-    return show(o, verdicts, blocks, start, late)
+    found, late_too = prove_claims(claims, budget.induction, _left(start, o.budget))
+    return show(o, verdicts + found, blocks, start, late or late_too)
 
 
 def fuzz(o: argparse.Namespace) -> int:
@@ -151,10 +157,12 @@ def prove_all(
     program: CheckedProgram,
     o: argparse.Namespace,
     budget: Budget,
-    names: Iterable[str] | None,
+    names: Sequence[str] | None,
     operations: Iterable[str] | None,
     seconds: float | None,
 ) -> tuple[list[Verdict], dict[str, Any], bool]:
+    if not is_asked(names):
+        return [], {}, False
     with Progress("prove") as progress:
 
         def tell(done: int, total: int, what: str) -> None:
@@ -237,16 +245,17 @@ def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[st
 def write_smt2(
     program: CheckedProgram,
     o: argparse.Namespace,
-    names: Iterable[str] | None,
+    names: Sequence[str] | None,
     operations: Iterable[str] | None,
+    claims: Sequence[str] | None,
 ) -> int:
     contracts = contracts_for(program, names)
     chosen = None if names is None else set(names)
     kept = None if operations is None else set(operations)
     inductions = {switch: Induction(contract) for switch, contract in contracts.items()}
-    written = 0
+    written = write_claims(claims, Path(o.smt2) / "entries") if is_asked(claims) else 0
     for ob in obligations(contracts[""], contracts[""].properties.values()):
-        if not ob.operation or (chosen and ob.property not in chosen) or (kept and ob.operation not in kept):
+        if not ob.operation or (chosen is not None and ob.property not in chosen) or (kept and ob.operation not in kept):
             continue
         induction = inductions[ob.switch]
         folder = Path(o.smt2) / ob.switch if ob.switch else Path(o.smt2)

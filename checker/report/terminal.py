@@ -31,6 +31,7 @@ STYLES = {
 PLAIN_WIDTH = 120
 MIN_WIDTH = 40
 NO_PLACE = "elsewhere"
+FAMILIES = {"entries": "page-table entries"}     # of engines whose verdicts stand in no text
 
 
 def make_console(stream: TextIO | None = None) -> Console:
@@ -86,7 +87,7 @@ def print_table(console: Console, verdicts: Sequence[Verdict]) -> None:
     """Properties by the file they stand in, in the order in which they were judged."""
     families: dict[str, dict[str, list[Verdict]]] = {}
     for verdict in verdicts:
-        family = verdict.source.file if verdict.source else NO_PLACE
+        family = verdict.source.file if verdict.source else FAMILIES.get(verdict.engine, NO_PLACE)
         families.setdefault(family, {}).setdefault(verdict.property, []).append(verdict)
     width = max((len(name) for rows in families.values() for name in rows), default=0)
     for family, rows in families.items():

@@ -219,3 +219,54 @@ def test_bad_settings_say_what_and_where(text, said, here, capsys):
     code, _, err = run(capsys, "check", "--profile", "quick", "--property", "destroyed_for_good", "--jobs", 1)
     assert code == 2
     assert said in err
+
+
+# Claims about page-table entries are named like properties.
+
+
+def test_a_claim_about_entries_is_proved_by_its_name(here, capsys):
+    code, out, _ = run(capsys, "prove", "--property", "a_leaf_answers_its_flags", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["summary"] == {"proved": 15}
+    assert report["verdicts"][0]["id"] == "x86-64/a_leaf_answers_its_flags"
+    assert {v["engine"] for v in report["verdicts"]} == {"entries"}
+
+
+def test_claims_stand_under_a_heading_of_their_own(here, capsys):
+    code, out, _ = run(capsys, "prove", "--property", "an_address_is_its_indices")
+    assert code == 0
+    assert out.startswith("page-table entries\n  ok    an_address_is_its_indices")
+
+
+def test_claims_and_properties_may_be_asked_for_together(here, capsys):
+    both = ("--property", "destroyed_for_good", "--property", "indices_are_an_address")
+    code, out, _ = run(capsys, "prove", *both, "--jobs", 1)
+    assert code == 0
+    assert "entries 15 proved" in out
+    assert "prove 30 proved" in out
+
+
+def test_a_claim_is_of_no_operation(here, capsys):
+    asked = ("--property", "an_address_is_its_indices", "--operation", "map")
+    code, _, err = run(capsys, "prove", *asked)
+    assert code == 2
+    assert "there is no property 'an_address_is_its_indices'" in err
+
+
+def test_a_claim_that_does_not_hold_is_red(here, capsys, monkeypatch):
+    from vmaspace.checker.engines.entries import changes
+
+    monkeypatch.setattr(changes, "index_at", lambda va, level: va >> 12 + 9 * level & 255)
+    code, out, _ = run(capsys, "prove", "--property", "an_address_is_its_indices")
+    assert code == 1
+    assert "VMA501 an_address_is_its_indices does not hold" in out
+    assert "x86-64, every level" in out
+    assert "va  " in out
+
+
+def test_claims_are_written_as_smt2(here, capsys):
+    code, out, _ = run(capsys, "prove", "--property", "an_address_is_its_indices", "--smt2", "out")
+    assert code == 0
+    assert "15 queries written to out" in out
+    assert len(list((here / "out" / "entries").glob("*.smt2"))) == 15

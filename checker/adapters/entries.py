@@ -1,0 +1,64 @@
+"""The formats of page tables that the model has, for the engine that proves things of their entries.
+
+What is handed over is the model's own `Regime`: the code that runs, not a copy. Its functions take solver terms too.
+
+Not here: what the bits of an entry should be; that is told by the engine's own accounts of the manuals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vmaspace.model.arch.arm64 import A64_EL2_TABLES, A64_GUEST_TABLES, A64_KERNEL_TABLES, A64_USER_TABLES
+from vmaspace.model.arch.regime import ENTRIES, Regime, index_at, reach, shift_of
+from vmaspace.model.arch.riscv64 import riscv64_tables
+from vmaspace.model.arch.x86_64 import EPT, X86_KERNEL_TABLES, X86_USER_TABLES
+
+__all__ = ["ALL_TABLES", "ENTRIES", "Kind", "Regime", "Tables", "index_at", "reach", "shift_of"]
+
+
+class Kind(StrEnum):
+    """What page tables translate for."""
+
+    USER = "user"
+    KERNEL = "kernel"
+    GUEST = "guest"
+    HYPERVISOR = "hypervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """One format, and what is known of the machine besides. has_svpbmt: riscv64 entries hold a memory type."""
+
+    regime: Regime
+    arch: str
+    kind: Kind
+    has_svpbmt: bool = False
+
+    @property
+    def slug(self) -> str:
+        """The name in an obligation's id, such as `x86-64-kernel`."""
+        return self.regime.name.lower().replace(" ", "-")
+
+
+def _riscv64(width: int, kind: Kind, has_svpbmt: bool) -> Tables:
+    regime = riscv64_tables(width, kind is Kind.KERNEL, has_svpbmt)
+    return Tables(regime, "riscv64", kind, has_svpbmt)
+
+
+ALL_TABLES: tuple[Tables, ...] = (
+    Tables(X86_USER_TABLES, "x86_64", Kind.USER),
+    Tables(X86_KERNEL_TABLES, "x86_64", Kind.KERNEL),
+    Tables(EPT, "x86_64", Kind.GUEST),
+    Tables(A64_USER_TABLES, "arm64", Kind.USER),
+    Tables(A64_KERNEL_TABLES, "arm64", Kind.KERNEL),
+    Tables(A64_GUEST_TABLES, "arm64", Kind.GUEST),
+    Tables(A64_EL2_TABLES, "arm64", Kind.HYPERVISOR),
+    *(
+        _riscv64(width, kind, has_svpbmt)
+        for width in (39, 48)
+        for kind in (Kind.USER, Kind.KERNEL)
+        for has_svpbmt in (False, True)
+    ),
+)
