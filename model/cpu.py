@@ -9,9 +9,9 @@ Does not model caches, nor translations that a TLB remembers.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from vmaspace.model.arch.hardware import AccessKind
 from vmaspace.model.arch.regime import reach
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SIZE, ByteSize, Vaddr
 from vmaspace.model.flags import (
@@ -35,14 +35,6 @@ if TYPE_CHECKING:
     from vmaspace.model.physical_memory import VmPage
 
 _FILE = "zircon/kernel/vm/vmm.cc"
-
-
-class AccessKind(IntEnum):
-    """What an access does."""
-
-    READ = 0
-    WRITE = 1
-    EXECUTE = 2
 
 
 _NEEDED = {

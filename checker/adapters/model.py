@@ -22,6 +22,7 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import State
 from vmaspace.model import cpu
 from vmaspace.model.arch.aspace import NonTerminalAction, TerminalAction
+from vmaspace.model.arch.hardware import AccessKind
 from vmaspace.model.flags import AspaceType, FaultFlag, MmuFlag, ShareOpt
 from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher
 from vmaspace.model.region import MemoryPriority
@@ -192,7 +193,7 @@ class ModelAdapter:
             # Different bytes each time: a page that is shared by mistake shows in another VMO.
             self.written += 1
             return cpu.write(aspace, at, bytes([self.written & 0xFF]), is_user=is_user_access), None
-        kind = cpu.AccessKind.EXECUTE if is_fetch else cpu.AccessKind.READ
+        kind = AccessKind.EXECUTE if is_fetch else AccessKind.READ
         return cpu.access(aspace, at, kind, is_user=is_user_access), None
 
     def _harvest_all_user_accessed_bits(self, frees_tables: int, clears: int) -> Called:
