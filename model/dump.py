@@ -4,8 +4,10 @@ Mirrors `VmAspace::DumpLocked` (`zircon/kernel/vm/vm_aspace.cc`) and `DumpLocked
 (`zircon/kernel/vm/vm_address_region.cc`) and mappings (`zircon/kernel/vm/vm_mapping.cc`): one line for each object,
 protection range and VMO, indented by depth. Numbers in hexadecimal have a prefix, but for zero.
 
-Does not model where objects lie in memory, so pointers are made up, one for each object in a dump; nor how often regions
-are referred to, which is printed as 1; nor what a VMO prints of itself.
+Does not model where objects lie in memory, so pointers are made up, one for each object in a dump; nor what a VMO prints
+of itself. Of the references to a region those are counted that the address space holds: one from the list of its parent,
+or as the root, and one as the vDSO code mapping. Control characters in a name, which the kernel prints as they are, are
+written as `\\x0a`, so that an object stays on its line.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Dump:
         """
         yield (
             f"as {self._pointer(aspace)} {_range(aspace.base, aspace.size)} sz {_hex(aspace.size)} "
-            f"typ {int(aspace.type)} ref {aspace.references} '{aspace.name}' destroyed {int(aspace.destroyed)}"
+            f"typ {int(aspace.type)} ref {aspace.references} {_quoted(aspace.name)} destroyed {int(aspace.destroyed)}"
         )
         if verbose and aspace.root is not None:
             yield from self.vmar(aspace.root, 1)
@@ -55,8 +57,8 @@ class Dump:
         """
         children: list[VmAddressRegionOrMapping] = list(vmar.subregions)
         yield (
-            f"{_indent(depth)}vmar {self._region(vmar)} ref 1 state {int(vmar.state)} "
-            f"'{vmar.name}' subregions {len(children)}"
+            f"{_indent(depth)}vmar {self._region(vmar)} ref {_references(vmar)} state {int(vmar.state)} "
+            f"{_quoted(vmar.name)} subregions {len(children)}"
         )
         for child in children:
             if isinstance(child, VmMapping):
@@ -81,7 +83,7 @@ class Dump:
             counts = vmo.attributed_memory_in_range(mapping.object_offset, mapping.size)
             yield (
                 f"{_indent(depth + 1)}vmo {self._pointer(vmo)}/k{vmo.koid} off {_hex(mapping.object_offset)} "
-                f"bytes ({counts.uncompressed}/{counts.compressed}) ref 1 '{vmo.name}'"
+                f"bytes ({counts.uncompressed}/{counts.compressed}) ref {_references(mapping)} {_quoted(vmo.name)}"
             )
 
     def _region(self, region: VmAddressRegionOrMapping) -> str:
@@ -90,6 +92,15 @@ class Dump:
     def _pointer(self, thing: object) -> str:
         pointer = _FIRST_POINTER + len(self._pointers) * _POINTER_STEP
         return f"{self._pointers.setdefault(id(thing), (pointer, thing))[0]:#x}"
+
+
+def _references(region: VmAddressRegionOrMapping) -> int:
+    """Those that the address space holds; on the line of a VMO too the number is the mapping's."""
+    return 1 + (region is region.aspace.vdso_code_mapping)
+
+
+def _quoted(name: str) -> str:
+    return "'" + "".join(f"\\x{ord(c):02x}" if c < " " or c == "\x7f" else c for c in name) + "'"
 
 
 def _indent(depth: int) -> str:

@@ -142,8 +142,7 @@ def _replay(p: argparse.ArgumentParser) -> None:
 
 def _inspect(p: argparse.ArgumentParser) -> None:
     p.set_defaults(job="inspection.inspect")
-    p.add_argument("dump", metavar="DUMP", help="a text with a dump in it; - for standard input")
-    _sources(p)
+    _sources(p, nargs="+", metavar="FILE", help="texts with a dump in them, - for standard input; property files (.aspec)")
     _only(p)
     p.add_argument("--arch", choices=ARCHES, help="the machine, where the dump has no kernel space to tell it")
     _output(p)
@@ -163,8 +162,13 @@ def _audit(p: argparse.ArgumentParser) -> None:
 # --- options that several commands share ------------------------------------------------------------------------------
 
 
-def _sources(p: argparse.ArgumentParser) -> None:
-    p.add_argument("files", nargs="*", metavar="ASPEC", help="property files to judge beside the library")
+def _sources(
+    p: argparse.ArgumentParser,
+    nargs: str = "*",
+    metavar: str = "ASPEC",
+    help: str = "property files to judge beside the library",
+) -> None:
+    p.add_argument("files", nargs=nargs, metavar=metavar, help=help)
     p.add_argument("--spec", metavar="DIR", help="the contract, in place of the one that is installed")
     p.add_argument(
         "--properties", metavar="DIR", help="the library of properties, in place of the installed one"

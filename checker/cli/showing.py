@@ -9,7 +9,7 @@ from typing import Any
 
 from vmaspace.checker.report.artifacts import save_traces, write_junit
 from vmaspace.checker.report.as_json import report_text
-from vmaspace.checker.report.terminal import make_console, print_report, put
+from vmaspace.checker.report.terminal import counted, make_console, print_report, put
 from vmaspace.checker.report.verdict import Report, Verdict
 
 
@@ -54,12 +54,13 @@ def summary(blocks: dict[str, Any]) -> list[str]:
             f"conformance  {c['cases']} cases: {c['passed']} passed, {c['failed']} failed, "
             f"{c['known_gaps']} known gaps, {c['unsupported']} unsupported"
         )
-    if "inspect" in blocks:
-        i = blocks["inspect"]
+    for i in blocks.get("inspect", ()):
         lines.append(
-            f"inspect      {i['aspaces']} address spaces; {i['judged']} invariants judged, {len(i['not_judged'])} not:"
+            f"inspect      {i['file']}: {counted(i['aspaces'], 'address space')}; {i['judged']} properties judged, "
+            f"{len(i['not_judged'])} not{':' if i['not_judged'] else ''}"
         )
         lines += [f"  --    {name}: {reason}" for name, reason in i["not_judged"].items()]
+        lines += [f"  part  {place}: {reason}" for place, reason in i["left_out"].items()]
     if "audit" in blocks:
         lines += mutation_table(blocks["audit"]["mutants"])
     return [*lines, ""] if lines else []

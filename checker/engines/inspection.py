@@ -1,19 +1,22 @@
 """Judges a dump: every invariant that it says enough about.
 
-An invariant that reads something which a dump does not tell is not judged, and that is said: it is neither green nor red.
-One that is known to deviate is not judged either.
+An invariant is judged on those address spaces that tell all that it reads; the others are named. One that reads what no
+address space of the dump tells is not judged, and that is said: it is neither green nor red. One that is known to deviate is
+not judged either. A tree that is missing among others that are there is undecided: the dump is a part of one.
 
 Not here: how a dump is read; that is `checker.adapters.dumps`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vmaspace.checker.adapters.dumps import Told
 from vmaspace.checker.engines.fuzz.properties import Properties
 from vmaspace.checker.engines.traces import place_of
+from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.execute import Interpreter
@@ -21,39 +24,160 @@ from vmaspace.checker.logic.state import Codec
 from vmaspace.checker.report.cursor import Cursor
 from vmaspace.checker.report.drawing import draw_state
 from vmaspace.checker.report.state import read_state
-from vmaspace.checker.report.verdict import Kind, Verdict
+from vmaspace.checker.report.verdict import Kind, Place, Verdict
 
 ENGINE = "inspect"
+# What is judged of a dump itself. The contract knows sets of children, and the kernel a list in address order.
+ORDER = "children_in_address_order"
+TREES = "every_tree_is_there"
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """verdicts: of the invariants that were judged. unjudged: the others, each with the reason."""
+    """verdicts: of what was judged. unjudged: the other invariants, each with the reason.
+
+    left_out: the address spaces on which some of the verdicts say nothing, each with what it does not tell.
+    """
 
     verdicts: list[Verdict]
     unjudged: dict[str, str]
+    left_out: dict[str, str]
 
 
 def inspect(contract: Contract, told: Told, file: str, names: Iterable[str] | None = None) -> Inspection:
     """Judge the invariants of the contract, or the named ones, on what a dump tells."""
-    interpreter = Interpreter(contract)
-    judge = Properties(interpreter)
-    chosen = None if names is None else set(names)
-    judged = {p.name for p in judge.judged}
-    verdicts, unjudged = [], {}
-    for p in contract.properties.values():
-        if p.kind != "invariant" or (chosen is not None and p.name not in chosen):
-            continue
-        missing = sorted(_read(p) - told.variables)
-        if p.name not in judged:
-            unjudged[p.name] = "Zircon is known to deviate from it"
-        elif missing:
-            unjudged[p.name] = f"a dump does not tell {', '.join(missing)}"
-        elif not told.is_whole and _looks_for_an_aspace(p):
-            unjudged[p.name] = "the dump does not hold every address space: there is no kernel's"
-        else:
-            verdicts.append(_verdict(interpreter, judge, p, told, file))
-    return Inspection(verdicts, unjudged)
+    return _Inspector(contract, told, file).inspect(None if names is None else frozenset(names))
+
+
+class _Inspector:
+    def __init__(self, contract: Contract, told: Told, file: str) -> None:
+        self.contract, self.told, self.file = contract, told, file
+        self.interpreter = Interpreter(contract)
+        self.judge = Properties(self.interpreter)
+
+    def inspect(self, names: frozenset[str] | None) -> Inspection:
+        told = self.told
+        judged = {p.name for p in self.judge.judged}
+        verdicts: list[Verdict] = []
+        unjudged: dict[str, str] = {}
+        untold: dict[int, set[str]] = {}  # what was asked of an address space and is not told
+        for p in self.contract.properties.values():
+            if p.kind != "invariant" or (names is not None and p.name not in names):
+                continue
+            reads = _read(p)
+            silent = told.silent(reads)
+            missing = sorted(reads - told.variables)
+            if p.name not in judged:
+                unjudged[p.name] = "Zircon is known to deviate from it"
+            elif missing:
+                how = "; --arch does" if missing == ["arch"] else ""
+                unjudged[p.name] = f"a dump does not tell {', '.join(missing)}{how}"
+            elif len(silent) == len(told.by_space):
+                unjudged[p.name] = f"no address space of the dump tells all of {', '.join(sorted(reads))}"
+            elif (silent or not told.has_kernel) and _looks_elsewhere(p.body):
+                who = "some do not tell enough" if told.has_kernel else "there is no kernel's"
+                unjudged[p.name] = f"the dump does not hold every address space: {who}"
+            else:
+                verdicts.append(self.verdict(p, silent))
+                for a in silent:
+                    untold.setdefault(a, set()).update(reads - told.by_space[a] - told.facts)
+        if names is None or ORDER in names:
+            verdicts += self.order()
+        if names is None or TREES in names:
+            verdicts += self.trees()
+        left_out = {self.place("Aspace", a): f"not told: {', '.join(sorted(untold[a]))}" for a in sorted(untold)}
+        return Inspection(verdicts, unjudged, left_out)
+
+    # --- what the contract says ------------------------------------------------------------------------------------
+
+    def verdict(self, p: Property, silent: Sequence[int]) -> Verdict:
+        """Of an invariant, on the address spaces that are not silent."""
+        start, told = time.monotonic(), self.told
+        kept = [a for a in range(len(told.by_space)) if a not in silent]
+        state, reason = told.part(kept), ""
+        if not self.interpreter.property(p.name)(state, state, {}):
+            success = next(iter(self.contract.operations.values())).success
+            witness = self.judge.witness(p, {}, success, state, state)
+            lines = ["the dump breaks it", *self.words(witness), "", *self.drawing(witness, kept)]
+            reason = "\n".join(lines)
+        return self.say(p.name, reason, place_of(p.span), time.monotonic() - start, silent)
+
+    def words(self, witness: dict[str, tuple[int, Type]]) -> Iterator[str]:
+        for name, (value, type_) in witness.items():
+            if (type_.name, value) in self.told.lines:
+                yield f"{name}: {self.place(type_.name, value)}"
+            elif type_.kind != "sort":
+                yield f"{name} = {value:#x}"
+
+    def drawing(self, witness: dict[str, tuple[int, Type]], kept: Sequence[int]) -> list[str]:
+        """The address spaces that a counterexample is about, or all that were judged."""
+        owner = self.told.state.tables["aspace"]
+        about = {v for v, t in witness.values() if t.name == "Aspace"}
+        about |= {owner[v] for v, t in witness.values() if t.name == "Region"}
+        shown = sorted(about) or kept
+        variables = [
+            name for name in self.contract.variables if all(name in self.told.by_space[a] for a in shown)
+        ]
+        values = Codec(self.contract).state(self.told.part(shown), variables)
+        return draw_state(read_state(Cursor(values, self.file))).splitlines()
+
+    # --- what a dump is --------------------------------------------------------------------------------------------
+
+    def order(self) -> Iterator[Verdict]:
+        """Children are printed in the order of their parent's list, which is that of their addresses."""
+        t, last = self.told.state.tables, dict[int, int]()
+        reason, at = "", 1
+        for r in self.told.state.domains["Region"]:  # in the order of their lines
+            parent = t["parent"].get(r)
+            if parent is None:
+                continue
+            s = last.get(parent, r)
+            if t["base"].get(r, 0) < t["base"].get(s, 0) and not reason:
+                reason = (
+                    f"the list of {self.place('Region', parent)} is not in address order\n"
+                    f"{t['base'].get(s, 0):#x}: {self.place('Region', s)}\n"
+                    f"{t['base'].get(r, 0):#x}: {self.place('Region', r)}"
+                )
+                at = self.told.lines["Region", r][0]
+            last[parent] = r
+        if any("parent" in told for told in self.told.by_space):
+            yield self.say(ORDER, reason, Place(self.file, at), 0.0, self.told.silent({"parent"}))
+
+    def trees(self) -> Iterator[Verdict]:
+        """Nothing is known of a tree that is missing. A dump without any is not verbose, and that is all."""
+        missing = self.told.silent({"root"})
+        if not missing or not self.told.state.domains["Region"]:
+            return
+        lines = [self.place("Aspace", a) for a in missing]
+        reason = "\n".join([
+            "an address space that has a range has its tree below it in a verbose dump; here it is missing, and nothing is "
+            "said of its regions. Is the dump cut off?",
+            *lines,
+        ])  # fmt: skip
+        at = self.told.lines["Aspace", missing[0]][0]
+        yield Verdict(
+            f"{self.file}/{TREES}", TREES, None, ENGINE, Kind.UNKNOWN, 0.0, self.scope(()), Place(self.file, at),
+            None, reason,
+        )  # fmt: skip
+
+    # --- words -----------------------------------------------------------------------------------------------------
+
+    def say(self, name: str, reason: str, place: Place | None, seconds: float, silent: Sequence[int]) -> Verdict:
+        kind = Kind.VIOLATED if reason else Kind.PASSED
+        return Verdict(
+            f"{self.file}/{name}", name, None, ENGINE, kind, seconds, self.scope(silent), place, None, reason
+        )
+
+    def scope(self, silent: Sequence[int]) -> str:
+        if not silent:
+            return f"the dump {self.file}"
+        if len(silent) == 1:
+            return f"the dump {self.file} without the address space of line {self.told.lines['Aspace', silent[0]][0]}"
+        return f"the dump {self.file} without {len(silent)} of its {len(self.told.by_space)} address spaces"
+
+    def place(self, sort: str, element: int) -> str:
+        line, pointer = self.told.lines[sort, element]
+        return f"line {line} of {self.file}, {pointer:#x}"
 
 
 def _read(p: Property) -> set[str]:
@@ -61,29 +185,14 @@ def _read(p: Property) -> set[str]:
     return {f.name for f in tm.functions_of(p.body) if f.kind != "exists"}
 
 
-def _looks_for_an_aspace(p: Property) -> bool:
-    """Whether it matters to a property that an address space was not printed."""
-    return any(
-        t.op in ("exists", "count") and any(b.type.name == "Aspace" for b in t.binders)
-        for t in tm.walk(p.body)
-    )
-
-
-def _verdict(interpreter: Interpreter, judge: Properties, p: Property, told: Told, file: str) -> Verdict:
-    state, place = told.state, place_of(p.span)
-    if interpreter.property(p.name)(state, state, {}):
-        return Verdict(p.name, p.name, None, ENGINE, Kind.PASSED, scope="this dump", source=place)
-    success = next(iter(interpreter.contract.operations.values())).success
-    lines = ["the dump breaks it"]
-    for name, (value, type_) in judge.witness(p, {}, success, state, state).items():
-        found = told.lines.get((type_.name, value))
-        if found is not None:
-            lines.append(f"{name}: line {found[0]} of {file}, {found[1]:#x}")
-        elif type_.kind != "sort":
-            lines.append(f"{name} = {value:#x}")
-    variables = [name for name in interpreter.contract.variables if name in told.variables]
-    shown = read_state(Cursor(Codec(interpreter.contract).state(state, variables), file))
-    lines += ["", *draw_state(shown).splitlines()]
-    return Verdict(
-        p.name, p.name, None, ENGINE, Kind.VIOLATED, 0.0, "this dump", place, None, "\n".join(lines)
-    )
+def _looks_elsewhere(t: tm.Term, is_positive: bool = True) -> bool:
+    """Whether an element that was not printed could make a formula true: then a part of the machine is no counterexample."""
+    match t.op:
+        case "not":
+            return _looks_elsewhere(t.args[0], not is_positive)
+        case "and" | "or":
+            return any(_looks_elsewhere(a, is_positive) for a in t.args)
+        case "forall" | "exists":
+            return (t.op == "exists") is is_positive or _looks_elsewhere(t.body, is_positive)
+        case _:
+            return any(a.op in tm.QUANTIFIERS for a in tm.walk(t))

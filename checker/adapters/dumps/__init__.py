@@ -6,7 +6,7 @@ Tests: `tests/adapters/test_dumps.py`.
 """
 
 from vmaspace.checker.adapters.dumps.text import DumpError
-from vmaspace.checker.adapters.dumps.told import Told, told_of
+from vmaspace.checker.adapters.dumps.told import Told, lacking, told_of
 from vmaspace.checker.adapters.dumps.tree import DumpedAspace, DumpedRegion, read_dump
 
-__all__ = ["DumpError", "DumpedAspace", "DumpedRegion", "Told", "read_dump", "told_of"]
+__all__ = ["DumpError", "DumpedAspace", "DumpedRegion", "Told", "lacking", "read_dump", "told_of"]

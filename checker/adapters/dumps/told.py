@@ -1,21 +1,22 @@
 """What a dump tells of the contract's state, and what it does not.
 
-Elements are numbered in the order of their lines; `lines` leads back to them. A variable that is not among `variables` is
-not guessed: its table is empty, and nobody may read it.
+Each address space tells something of its own: one whose tree is missing tells nothing of regions, and a tree without the
+line above it nothing of its address space. What is not told is not guessed: `Told.part` leaves such spaces out.
+
+Elements are numbered in the order of their lines; `lines` leads back to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from vmaspace.checker.adapters.dumps.tree import DumpedAspace, DumpedRegion
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import Pieces, State, Table
 
-_ALWAYS = frozenset({
-    "type", "aspace_base", "aspace_size", "name_length", "destroyed", "freed", "unified",
-})  # fmt: skip
+_OF_LIVE_SPACES = frozenset({"destroyed", "freed", "unified"})
+_OF_HEADERS = _OF_LIVE_SPACES | {"type", "aspace_base", "aspace_size", "name_length"}
 _OF_TREES = frozenset({
     "root", "kind", "life", "aspace", "parent", "base", "size", "object", "object_offset", "prot", "mergeable", "under",
     "branch",
@@ -32,14 +33,58 @@ class Told:
     """A state, which of its variables the dump tells, and where each element stands."""
 
     state: State
-    variables: frozenset[str]
+    facts: frozenset[str]  # what it tells of the machine
+    by_space: tuple[frozenset[str], ...]  # what it tells of each address space
     lines: dict[tuple[str, int], tuple[int, int]]  # (sort, element) to (line, pointer)
-    is_whole: bool  # every address space of the machine is in it, the kernel's among them
+    has_kernel: bool
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """What the dump tells of at least one address space."""
+        return self.facts.union(*self.by_space)
+
+    def silent(self, variables: Iterable[str]) -> tuple[int, ...]:
+        """The address spaces that do not tell all of these."""
+        asked = frozenset(variables) - self.facts
+        return tuple(a for a, told in enumerate(self.by_space) if not asked <= told)
+
+    def part(self, aspaces: Iterable[int]) -> State:
+        """The state of these address spaces and what belongs to them, as if there were no others."""
+        kept, state = frozenset(aspaces), self.state
+        if len(kept) == len(self.by_space):
+            return state
+        owner, shows = state.tables["aspace"], state.tables["object"]
+        regions = frozenset(r for r in state.domains["Region"] if owner[r] in kept)
+        vmos = frozenset(shows[r] for r in regions if r in shows)
+        of = {"Aspace": kept, "Region": regions, "Vmo": vmos}
+        domains = {s: tuple(i for i in ids if i in of[s]) if s in of else ids for s, ids in state.domains.items()}
+        tables = dict(state.tables)
+        for name in _OF_HEADERS | {"root"}:
+            tables[name] = _only(tables[name], kept.__contains__)
+        for name in _OF_TREES - {"root"}:
+            is_pair = name in ("under", "branch")
+            tables[name] = _only(tables[name], regions.issuperset if is_pair else regions.__contains__)
+        return State(domains, tables)
+
+
+def _only(table: Table, is_kept: Callable[..., bool]) -> Table:
+    return {key: value for key, value in table.items() if is_kept(key)}
 
 
 def told_of(contract: Contract, aspaces: Sequence[DumpedAspace], arch: str | None = None) -> Told:
     """The contract's view of a dump. `arch`: the machine, where no kernel space says which it is."""
     return _Teller(contract, aspaces).tell(arch)
+
+
+def lacking(contract: Contract) -> list[str]:
+    """What a contract has to know, and does not, for a dump to be told in its words."""
+    words: dict[str, tuple[Iterable[str], Container[str]]] = {
+        "sort": (("Aspace", "Region", "Vmo"), contract.sorts),
+        "enum": (("Kind", "Arch"), contract.enums),
+        "var": (sorted(_OF_HEADERS | _OF_TREES), contract.variables),
+        "given": (("arch",), contract.givens),
+    }
+    return [f"{what} {name}" for what, (names, known) in words.items() for name in names if name not in known]
 
 
 class _Teller:
@@ -54,23 +99,23 @@ class _Teller:
         self.mapping = contract.enums["Kind"].index("mapping")
 
     def tell(self, arch: str | None) -> Told:
-        told = set(_ALWAYS)
         for a, aspace in enumerate(self.aspaces):
             self.aspace(a, aspace)
-        # A dump that is not verbose has no trees: then nothing is said of regions.
-        if all(aspace.root is not None or aspace.destroyed or not aspace.size for aspace in self.aspaces):
-            told |= _OF_TREES
+        facts = set()
         machine = arch or next(
             (_KERNEL_BASES[s.base] for s in self.aspaces if s.type == 1 and s.base in _KERNEL_BASES), None
         )
         if machine is not None:
-            told.add("arch")
+            facts.add("arch")
             self.put(self.givens["arch"], (), self.contract.enums["Arch"].index(machine))
         counts = {"Aspace": len(self.aspaces), "Region": len(self.regions), "Vmo": len(self.vmos)}
         domains = {sort: tuple(range(counts.get(sort, 0))) for sort in self.contract.sorts}
         state = State(domains, {**self.tables, **self.givens})
-        is_whole = any(aspace.type == 1 for aspace in self.aspaces)
-        return Told(state, frozenset(told), self.lines, is_whole)
+        by_space = tuple(map(_told_by, self.aspaces))
+        if not self.regions and not all(map(_OF_TREES.issubset, by_space)):
+            # Not verbose: that destroyed spaces have no tree is then nothing that properties of trees rest on.
+            by_space = tuple(told - _OF_TREES for told in by_space)
+        return Told(state, frozenset(facts), by_space, self.lines, any(s.type == 1 for s in self.aspaces))
 
     @staticmethod
     def put(table: Table, key: object, value: int) -> None:
@@ -83,10 +128,9 @@ class _Teller:
         self.put(t["type"], a, aspace.type)
         self.put(t["aspace_base"], a, aspace.base)
         self.put(t["aspace_size"], a, aspace.size)
-        self.put(t["name_length"], a, len(aspace.name.encode("utf-8")))
+        self.put(t["name_length"], a, len(aspace.name.encode("utf-8", "surrogateescape")))
         self.put(t["destroyed"], a, int(aspace.destroyed))
-        # Only a unified space has no range: every other one lies above address 0 or has a size.
-        self.put(t["unified"], a, int(not aspace.base and not aspace.size and aspace.type == 0))
+        self.put(t["unified"], a, int(aspace.unified))
         if aspace.root is not None:
             t["root"][a] = self.region(a, aspace.root, [])
 
@@ -124,3 +168,12 @@ class _Teller:
         pieces = Pieces.of(points) if points else None
         if pieces is not None and pieces.starts:
             t["prot"][r] = pieces
+
+
+def _told_by(aspace: DumpedAspace) -> frozenset[str]:
+    if not aspace.has_header:
+        # It was printed under its locks: a space that has a tree then is neither destroyed nor unified.
+        return _OF_LIVE_SPACES | _OF_TREES
+    # Destroyed and unified spaces have no tree. Of any other one it was not printed: the dump is not verbose, or cut.
+    is_whole = aspace.root is not None or aspace.destroyed or aspace.unified
+    return _OF_HEADERS | _OF_TREES if is_whole else _OF_HEADERS

@@ -6,16 +6,23 @@ children that overlap, is read: judging it is for the properties.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vmaspace.checker.adapters.dumps.text import DumpError, DumpLine, dump_lines
 
 _WORD = 1 << 64
+_MAPPED = re.compile(r"/k[0-9]+[ \t]+off\b")  # on the line of a VMO that a mapping prints
 _CUT_HINT = "the dump is cut off or lines are missing; paste it whole"
+_TWICE_HINT = (
+    "is the same tree pasted twice? inspect one dump at a time; if memory was used again while the machine printed, "
+    "one address space at a time"
+)
+_DEEPEST = 256  # levels of VMARs; a kernel prints them by recursion, on a stack that ends much earlier
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # its parent leads back to it
 class DumpedRegion:
     """A VMAR or a mapping. Sizes in bytes; `ranges` are (first, last, MMU flags)."""
 
@@ -30,7 +37,7 @@ class DumpedRegion:
     subregions: int = 0
     mergeable: bool = False
     ranges: list[tuple[int, int, int]] = field(default_factory=list)
-    vmo: int | None = None  # its koid
+    vmo: int | None = None  # its pointer: VMOs of the kernel's own have no koid
     offset: int = 0
     parent: DumpedRegion | None = None
     children: list[DumpedRegion] = field(default_factory=list)
@@ -38,7 +45,11 @@ class DumpedRegion:
 
 @dataclass(slots=True)
 class DumpedAspace:
-    """An address space; without a root when it is destroyed, unified, or its tree was not printed."""
+    """An address space; without a root when it is destroyed, unified, or its tree was not printed.
+
+    `has_header` is false for a tree without the line above it, as a fault prints it whose page never came: then only
+    `line`, `pointer` (those of the root) and `root` say something.
+    """
 
     line: int
     pointer: int
@@ -49,6 +60,12 @@ class DumpedAspace:
     name: str
     destroyed: bool
     root: DumpedRegion | None = None
+    has_header: bool = True
+
+    @property
+    def unified(self) -> bool:
+        """Only a unified space has no range: every other one lies above address 0 or has a size."""
+        return self.has_header and not self.base and not self.size and self.type == 0
 
 
 def read_dump(text: str, file: str) -> list[DumpedAspace]:
@@ -60,9 +77,12 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.aspaces: list[DumpedAspace] = []
-        self.vmars: list[DumpedRegion] = []  # those that are open, by depth from 1
+        self.vmars: list[DumpedRegion] = []  # those that are open, by level
+        self.top = 1  # the depth at which a root is printed
         self.mapping: DumpedRegion | None = None  # whose lines may follow
-        self.pointers: dict[int, int] = {}
+        self.pointers: dict[int, int] = {}  # of address spaces and regions, with their lines
+        self.vmos: dict[int, tuple[int, int]] = {}  # by pointer: koid and line
+        self.koids: dict[int, tuple[int, int]] = {}  # pointer and line
 
     def read(self, lines: Iterable[DumpLine]) -> list[DumpedAspace]:
         readers = {
@@ -75,7 +95,7 @@ class _Reader:
         for line in lines:
             readers[line.kind](line)
             line.end()
-        self.close(0)
+        self.close()
         if not self.aspaces:
             raise DumpError(
                 self.file, 0, 0, "there is no address space in it", "the first line of a dump begins with as"
@@ -85,7 +105,7 @@ class _Reader:
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def aspace(self, line: DumpLine) -> None:
-        self.close(0)
+        self.close()
         if line.indent:
             raise line.error("an address space is not indented", "remove what stands in front of the line")
         pointer = self.pointer(line)
@@ -96,30 +116,33 @@ class _Reader:
             raise line.error(f"there is no type {type_}", "types are 0 user, 1 kernel, 2 low kernel, 3 guest")
         line.word("ref")
         references = line.decimal("a reference count")
-        name = line.take(r"'.*'(?= destroyed [01]$)", "a name in quotes, and destroyed 0 or 1")[1:-1]
+        name = line.quoted("a name in quotes, and destroyed 0 or 1", " +destroyed +[01]$")
         line.word("destroyed")
         destroyed = line.take("[01]", "0 or 1") == "1"
+        self.top = 1
         self.aspaces.append(
             DumpedAspace(line.number, pointer, base, size, type_, references, name, destroyed)
         )
 
     def vmar(self, line: DumpLine) -> None:
+        if not line.indent:
+            self.bare()
         depth = self.depth(line)
         pointer = self.pointer(line)
         base, size = self.sized(line)
         line.word("ref")
         line.decimal("a reference count")
         state = self.state(line)
-        name = line.take(r"'.*'(?= subregions \d+$)", "a name in quotes, and the number of subregions")[1:-1]
+        name = line.quoted("a name in quotes, and the number of subregions", " +subregions +[0-9]+$")
         line.word("subregions")
         count = line.decimal("the number of subregions")
         region = DumpedRegion("vmar", line.number, pointer, base, size, state, depth, name, count)
-        self.add(region, line)
+        self.add(region)
         self.vmars.append(region)
 
     def map(self, line: DumpLine) -> None:
         depth = self.depth(line)
-        if depth == 1:
+        if depth == self.top:
             raise line.error("a mapping lies in a VMAR", _CUT_HINT)
         pointer = self.pointer(line)
         base, size = self.sized(line)
@@ -127,7 +150,7 @@ class _Reader:
         line.word("mergeable")
         mergeable = line.take("true|false", "true or false") == "true"
         region = DumpedRegion("mapping", line.number, pointer, base, size, state, depth, mergeable=mergeable)
-        self.add(region, line)
+        self.add(region)
         self.mapping = region
 
     def range(self, line: DumpLine) -> None:
@@ -148,33 +171,58 @@ class _Reader:
         mapping.ranges.append((first, last, flags))
 
     def vmo(self, line: DumpLine) -> None:
+        if self.mapping is not None and self.mapping.vmo is not None and not _MAPPED.search(line.text, line.at):
+            line.at = len(line.text)  # what the VMO prints of itself in a verbose dump: it says nothing of the tree
+            return
         mapping = self.owner(line, 2 * (self.mapping.depth + 1) if self.mapping else 0, "a VMO")
         if mapping.vmo is not None:
             raise line.error(f"the mapping of line {mapping.line} has a VMO already", _CUT_HINT)
-        line.take("0x[0-9a-f]+", "a pointer")
-        mapping.vmo = line.number_of(
-            line.take(r"/k\d+", "the koid of the VMO, such as /k1234").removeprefix("/k")
-        )
+        mapping.vmo = self.shown(line)
         line.word("off")
         mapping.offset = line.hexadecimal("the offset in the VMO")
         line.word("bytes")
-        line.take(r"\(\d+/\d+\)", "byte counts such as (8192/0)")
+        for before, after in (("\\(", "/"), ("/", "\\)")):
+            line.take(rf"{before}(?=[0-9]+{after})", "byte counts such as (8192/0)")
+            line.decimal("a byte count")
+        line.take("\\)", "the end of the byte counts")
         line.word("ref")
         line.decimal("a reference count")
-        line.quoted("a name in quotes")
+        line.quoted("a name in quotes", "$")
 
     # --- pieces ----------------------------------------------------------------------------------------------------
 
     def pointer(self, line: DumpLine) -> int:
+        """The pointer of what this line prints: no other line prints the same."""
+        at = line.at
+        pointer = line.number_of(line.take("0x[0-9a-f]+", "a pointer"))
+        if pointer in self.pointers or pointer in self.vmos:
+            line.at = at
+            earlier = f"the object of line {self.pointers[pointer]}" if pointer in self.pointers else (
+                f"the VMO of line {self.vmos[pointer][1]}"
+            )
+            raise line.error(f"{pointer:#x} is {earlier} already", _TWICE_HINT)
+        self.pointers[pointer] = line.number
+        return pointer
+
+    def shown(self, line: DumpLine) -> int:
+        """The pointer of a VMO. Many mappings may show it; each gives it the same koid, and no other VMO that one."""
         at = line.at
         pointer = line.number_of(line.take("0x[0-9a-f]+", "a pointer"))
         if pointer in self.pointers:
             line.at = at
-            raise line.error(
-                f"{pointer:#x} is the object of line {self.pointers[pointer]} already",
-                "is the same tree pasted twice? inspect one dump at a time",
-            )
-        self.pointers[pointer] = line.number
+            raise line.error(f"{pointer:#x} is the object of line {self.pointers[pointer]}, and no VMO", _TWICE_HINT)
+        at = line.at
+        line.take("/k(?=[0-9])", "the koid of the VMO, such as /k1234")
+        koid = line.decimal("a koid")
+        known, there = self.vmos.setdefault(pointer, (koid, line.number))
+        if known != koid:
+            line.at = at
+            raise line.error(f"the VMO {pointer:#x} has koid {koid} here, and {known} in line {there}", _TWICE_HINT)
+        if koid:  # 0 is ZX_KOID_INVALID
+            other, there = self.koids.setdefault(koid, (pointer, line.number))
+            if other != pointer:
+                line.at = at
+                raise line.error(f"koid {koid} is that of the VMO {other:#x} in line {there}", _TWICE_HINT)
         return pointer
 
     def sized(self, line: DumpLine) -> tuple[int, int]:
@@ -193,29 +241,41 @@ class _Reader:
             raise line.error(f"there is no state {state}", "states are 0 not ready, 1 alive, 2 dead")
         return state
 
+    def bare(self) -> None:
+        """A root at the left edge: a tree without its address space's line begins here."""
+        self.close()
+        self.top = 0
+        self.aspaces.append(DumpedAspace(0, 0, 0, 0, 0, 0, "", False, has_header=False))
+
     def depth(self, line: DumpLine) -> int:
-        """How deep a region stands; everything that is not above it is complete."""
+        """How deep a region is printed; everything that is not above it is complete."""
         if not self.aspaces:
             raise line.error(
                 "there is no address space above this line", "the first line of a dump begins with as"
             )
         depth, odd = divmod(line.indent, 2)
-        deepest = len(self.vmars) + 1
-        if odd or not 1 <= depth <= deepest:
+        deepest = len(self.vmars) + self.top
+        if odd or not self.top <= depth <= deepest:
             raise line.error(
-                f"indented by {line.indent} spaces; a region here is indented by 2 to {2 * deepest}, two a level",
+                f"indented by {line.indent} spaces; a region here is indented by {2 * self.top} to {2 * deepest}, "
+                "two a level",
                 _CUT_HINT,
             )
-        if depth == 1 and self.aspaces[-1].root is not None:
+        if depth > _DEEPEST:
+            raise line.error(f"more than {_DEEPEST} VMARs in one another", "is this the dump of a real machine?")
+        if depth == self.top and self.aspaces[-1].root is not None:
             raise line.error("the address space has a root VMAR already", _CUT_HINT)
-        self.close(depth)
+        self.close(depth - self.top)
         return depth
 
-    def add(self, region: DumpedRegion, line: DumpLine) -> None:
-        if region.depth == 1:
-            self.aspaces[-1].root = region
+    def add(self, region: DumpedRegion) -> None:
+        aspace = self.aspaces[-1]
+        if region.depth == self.top:
+            aspace.root = region
+            if not aspace.has_header:
+                aspace.line, aspace.pointer = region.line, region.pointer
             return
-        region.parent = self.vmars[region.depth - 2]
+        region.parent = self.vmars[region.depth - self.top - 1]
         region.parent.children.append(region)
 
     def owner(self, line: DumpLine, indent: int, what: str) -> DumpedRegion:
@@ -228,10 +288,10 @@ class _Reader:
             )
         return self.mapping
 
-    def close(self, depth: int) -> None:
-        """The mapping that was open, and all VMARs from this depth on, are complete."""
+    def close(self, level: int = 0) -> None:
+        """The mapping that was open, and all VMARs from this level on, are complete. The root's is 0."""
         self.close_mapping()
-        while len(self.vmars) >= max(depth, 1):
+        while len(self.vmars) > level:
             vmar = self.vmars.pop()
             if len(vmar.children) != vmar.subregions:
                 message = f"it has {vmar.subregions} subregions, and {len(vmar.children)} follow"
