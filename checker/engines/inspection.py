@@ -20,9 +20,10 @@ from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.execute import Interpreter
+from vmaspace.checker.logic.joins import joined
 from vmaspace.checker.logic.state import Codec
 from vmaspace.checker.report.cursor import Cursor
-from vmaspace.checker.report.drawing import draw_state
+from vmaspace.checker.report.drawing import drawn_lines, excerpt, lay_out
 from vmaspace.checker.report.state import read_state
 from vmaspace.checker.report.verdict import Kind, Place, Verdict
 
@@ -30,6 +31,8 @@ ENGINE = "inspect"
 # What is judged of a dump itself. The contract knows sets of children, and the kernel a list in address order.
 ORDER = "children_in_address_order"
 TREES = "every_tree_is_there"
+_DRAWN = 60  # lines of a drawing; of a longer one, so many around each region in question:
+_NEAR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ def inspect(contract: Contract, told: Told, file: str, names: Iterable[str] | No
 class _Inspector:
     def __init__(self, contract: Contract, told: Told, file: str) -> None:
         self.contract, self.told, self.file = contract, told, file
-        self.interpreter = Interpreter(contract)
-        self.judge = Properties(self.interpreter)
+        self.judge = Properties(Interpreter(contract))
+        self.codec = Codec(contract)
 
     def inspect(self, names: frozenset[str] | None) -> Inspection:
         told = self.told
@@ -95,7 +98,7 @@ class _Inspector:
         start, told = time.monotonic(), self.told
         kept = [a for a in range(len(told.by_space)) if a not in silent]
         state, reason = told.part(kept), ""
-        if not self.interpreter.property(p.name)(state, state, {}):
+        if not joined(p.body)(state, state, {}):
             success = next(iter(self.contract.operations.values())).success
             witness = self.judge.witness(p, {}, success, state, state)
             lines = ["the dump breaks it", *self.words(witness), "", *self.drawing(witness, kept)]
@@ -105,21 +108,27 @@ class _Inspector:
     def words(self, witness: dict[str, tuple[int, Type]]) -> Iterator[str]:
         for name, (value, type_) in witness.items():
             if (type_.name, value) in self.told.lines:
-                yield f"{name}: {self.place(type_.name, value)}"
+                yield f"{name} = {self.codec.element(type_.name, value)}: {self.place(type_.name, value)}"
             elif type_.kind != "sort":
                 yield f"{name} = {value:#x}"
 
     def drawing(self, witness: dict[str, tuple[int, Type]], kept: Sequence[int]) -> list[str]:
-        """The address spaces that a counterexample is about, or all that were judged."""
-        owner = self.told.state.tables["aspace"]
-        about = {v for v, t in witness.values() if t.name == "Aspace"}
-        about |= {owner[v] for v, t in witness.values() if t.name == "Region"}
+        """The address spaces that a counterexample is about, or all that were judged; of big ones what is near to it."""
+        t = self.told.state.tables
+        regions = [v for v, type_ in witness.values() if type_.name == "Region"]
+        about = {v for v, type_ in witness.values() if type_.name == "Aspace"} | {t["aspace"][r] for r in regions}
         shown = sorted(about) or kept
         variables = [
-            name for name in self.contract.variables if all(name in self.told.by_space[a] for a in shown)
+            name
+            for name, f in self.contract.variables.items()
+            if (len(f.params) == 1 or f.is_piecewise) and all(name in self.told.by_space[a] for a in shown)
         ]
-        values = Codec(self.contract).state(self.told.part(shown), variables)
-        return draw_state(read_state(Cursor(values, self.file))).splitlines()
+        values = self.codec.state(self.told.part(shown), variables)
+        lines = drawn_lines(read_state(Cursor(values, self.file)))
+        above = {s for r in regions for s in self.told.above(r)}
+        near = {str(self.codec.element("Region", r)): 0 for r in above}
+        near |= {str(self.codec.element("Region", r)): _NEAR for r in regions}
+        return lay_out(excerpt(lines, near, _DRAWN))
 
     # --- what a dump is --------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ in it is ours, and `source` shows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vmaspace.checker.logic import terms as tm
@@ -154,16 +154,23 @@ class Source:
             text.append(" for _ in (0,) if " + " and ".join(map(self.expr, first)))
         for b in ordered:
             own = self.name(b)
-            if b.type.kind == "sort":
-                text.append(f" for {own} in {self.domain(b.type.name, stage)}")
-            else:
-                text.append(f" for {own} in {self.points(b, tm.and_(*parts), bound - {b})}")
             bound.discard(b)
             ready = [p for p in pending if p.symbols.isdisjoint(bound)]
             pending = [p for p in pending if p not in ready]
+            if b.type.kind == "sort":
+                text.append(f" for {own} in {self.elements(b, ready, stage)}")
+            else:
+                text.append(f" for {own} in {self.points(b, tm.and_(*parts), bound)}")
             if ready:
                 text.append(" if " + " and ".join(map(self.expr, sorted(ready, key=cost))))
         return "".join(text)
+
+    def elements(self, symbol: Term, conditions: Sequence[Term], stage: int) -> str:
+        """Where the values of a bound element come from, in ascending order: no one that fulfils the conditions is left out.
+
+        conditions: what is tested of it next; all other symbols in them have their values already.
+        """
+        return self.domain(symbol.type.name, stage)
 
     def points(
         self,
@@ -249,9 +256,9 @@ def source(t: Term, name: str = "f") -> str:
     return "\n".join([f"def {name}(S, T, e):", *code.prelude(), f"    return {body}", ""])
 
 
-def build(text: str, name: str = "f") -> Any:
-    """The function that a generated text defines."""
-    space = dict(RUNTIME)
+def build(text: str, name: str = "f", runtime: Mapping[str, Any] | None = None) -> Any:
+    """The function that a generated text defines. runtime: further names that it uses."""
+    space = {**RUNTIME, **(runtime or {})}
     exec(compile(text, f"<generated {name}>", "exec"), space)
     return space[name]
 

@@ -9,7 +9,7 @@ What cannot be true of a sound tree is drawn all the same and marked with an exc
 child outside its parent, a region that hangs on nothing. `change` draws the difference of two states.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmaspace.checker.report.notation import flags_text, natural, range_text, size_text
@@ -57,6 +57,34 @@ def lay_out(lines: Sequence[Line]) -> list[str]:
         else f"{line.stem}{line.label} {line.rest}".rstrip()
         for line in lines
     ]
+
+
+def excerpt(lines: Sequence[Line], near: Mapping[str, int], limit: int) -> list[Line]:
+    """Of more lines than `limit`, those that begin a space and those of the things in `near`, each with so many lines around it.
+
+    What is left out is counted in its place. A drawing in which nothing is near to anything is cut at its end.
+    """
+    if len(lines) <= limit:
+        return list(lines)
+    kept = set[int]()
+    for index, line in enumerate(lines):
+        around = near.get(line.key)
+        if around is not None:
+            kept.update(range(max(0, index - around), min(len(lines), index + around + 1)))
+    if not kept:
+        kept.update(range(limit))
+    kept.update(index for index, line in enumerate(lines) if not line.under)
+    shown, left_out = list[Line](), 0
+    for index, line in enumerate(lines):
+        if index not in kept:
+            left_out += 1
+            if index + 1 < len(lines) and index + 1 not in kept:
+                continue
+            shown.append(Line(f"left out {index}", label=f"   ··· {left_out:,} {'line' if left_out == 1 else 'lines'}"))
+            left_out = 0
+        else:
+            shown.append(line)
+    return shown
 
 
 @dataclass

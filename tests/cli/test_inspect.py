@@ -46,7 +46,7 @@ def test_a_violation_ends_with_1_and_says_where(here, capsys):
     (here / "d.txt").write_text(OVERLAP)
     code, out, _ = run(capsys, "d.txt")
     assert code == 1
-    assert "r: line 3 of d.txt, 0xb100" in out and "s: line 4 of d.txt, 0xb200" in out
+    assert "r = region1: line 3 of d.txt, 0xb100" in out and "s = region2: line 4 of d.txt, 0xb200" in out
     assert "region2 vmar" in out and "! overlaps region1" in out
 
 
@@ -82,7 +82,7 @@ def test_standard_input_and_properties_of_mine(here, capsys, monkeypatch):
     )
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(DUMP.encode())))
     code, out, _ = run(capsys, "-", "mine.aspec", "--property", "vmars_are_small")
-    assert code == 1 and "r: line 3 of standard input, 0xb100" in out
+    assert code == 1 and "r = region1: line 3 of standard input, 0xb100" in out
 
 
 def test_every_refusal_ends_with_2_and_all_are_said(here, capsys):
@@ -101,7 +101,10 @@ def test_every_refusal_ends_with_2_and_all_are_said(here, capsys):
         (["none.txt"], "none.txt: No such file"),
         (["mine.aspec"], "there is no dump among the files"),
         (["d.txt", "--property", "siblings_are_disjont"], "did you mean siblings_are_disjoint"),
-        (["d.txt", "mine.aspec", "--alone"], "in the words of the installed contract; here there is no sort Region"),
+        (
+            ["d.txt", "mine.aspec", "--alone"],
+            "in the words of the installed contract; here there is no sort Region",
+        ),
     ],
 )
 def test_what_can_not_be_used_is_said(here, capsys, arguments, message):

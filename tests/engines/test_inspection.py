@@ -14,7 +14,9 @@ as 0xa000 [0x200000 0x7fffffffefff] sz 0x7fffffdff000 typ 0 ref 1 'broken' destr
     vmar 0xb100 [0x400000 0x4fffff] sz 0x100000 ref 1 state 1 'one' subregions 0
     vmar 0xb200 [0x480000 0x5fffff] sz 0x180000 ref 1 state 1 'two' subregions 0
 """
-SOUND = BROKEN.replace("[0x480000 0x5fffff] sz 0x180000", "[0x500000 0x5fffff] sz 0x100000").replace("'broken'", "'sound'")
+SOUND = BROKEN.replace("[0x480000 0x5fffff] sz 0x180000", "[0x500000 0x5fffff] sz 0x100000").replace(
+    "'broken'", "'sound'"
+)
 NEXT = "as 0xc000 [0x200000 0x7fffffffefff] sz 0x7fffffdff000 typ 0 ref 1 'next' destroyed 0\n"
 GONE = "as 0xd000 [0x200000 0x7fffffffefff] sz 0x7fffffdff000 typ 0 ref 1 'gone' destroyed 1\n"
 UNIFIED = "as 0xe000 [0 0xffffffffffffffff] sz 0 typ 0 ref 1 'unified' destroyed 0\n"
@@ -38,7 +40,7 @@ def test_a_cut_behind_the_next_header_hides_no_violation() -> None:
     overlap = of(found, "siblings_are_disjoint")
     assert overlap.verdict is Kind.VIOLATED
     assert overlap.scope == "the dump d.txt without the address space of line 5"
-    assert "r: line 3 of d.txt, 0xb100\ns: line 4 of d.txt, 0xb200" in overlap.reason
+    assert "r = region1: line 3 of d.txt, 0xb100\ns = region2: line 4 of d.txt, 0xb200" in overlap.reason
     assert list(found.left_out) == ["line 5 of d.txt, 0xc000"]
     assert "root" in found.left_out["line 5 of d.txt, 0xc000"]
 
@@ -94,5 +96,24 @@ def test_only_the_address_spaces_in_question_are_drawn() -> None:
 
 
 def test_chosen_properties_alone() -> None:
-    assert [v.property for v in inspected(BROKEN + NEXT, "siblings_are_disjoint").verdicts] == ["siblings_are_disjoint"]
+    assert [v.property for v in inspected(BROKEN + NEXT, "siblings_are_disjoint").verdicts] == [
+        "siblings_are_disjoint"
+    ]
     assert [v.property for v in inspected(BROKEN + NEXT, ORDER, TREES).verdicts] == [ORDER, TREES]
+
+
+def test_of_a_long_drawing_the_neighbourhood_is_shown() -> None:
+    vmars = []
+    for i in range(4, 204):
+        size = 0x101000 if i == 154 else 0x100000  # one reaches into the next
+        vmars.append(
+            f"    vmar {0x10000 + i:#x} [{i << 20:#x} {(i << 20) + size - 1:#x}] sz {size:#x} ref 1 state 1 'v' subregions 0"
+        )
+    header, root = SOUND.splitlines()[:2]
+    text = "\n".join([header, root.replace("subregions 2", "subregions 200"), *vmars])
+    verdict = of(inspected(text), "siblings_are_disjoint")
+    drawing = verdict.reason.split("\n\n")[1].splitlines()
+    assert verdict.is_red and len(drawing) < 20
+    assert [line.split("··· ")[1] for line in drawing if "···" in line] == ["147 lines", "45 lines"]
+    (overlap,) = [line for line in drawing if "! overlaps region151" in line]
+    assert "region152 vmar" in overlap

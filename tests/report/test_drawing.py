@@ -7,7 +7,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from vmaspace.checker.report.change import draw_change, other_changes
-from vmaspace.checker.report.drawing import draw_state
+from vmaspace.checker.report.drawing import Line, draw_state, excerpt
 from vmaspace.checker.report.notation import (
     arguments_text,
     flags_text,
@@ -220,3 +220,15 @@ def test_what_no_drawing_shows_is_listed(state: State, broken: State) -> None:
 def test_side_by_side_needs_the_room(state: State, broken: State) -> None:
     assert "│ " in draw_change(state, broken, width=250).splitlines()[0]
     assert draw_change(state, broken, width=120).splitlines()[0] == "  before"
+
+
+# --- excerpts -----------------------------------------------------------------------------------------------
+
+
+def test_of_a_long_drawing_what_is_near_is_shown_and_the_rest_is_counted() -> None:
+    lines = [Line("aspace0", label="aspace0"), *(Line(f"region{i}", label=f"region{i}", under="aspace0") for i in range(30))]
+    shown = [line.label.strip() for line in excerpt(lines, {"region10": 1, "region0": 0}, 12)]
+    assert shown == ["aspace0", "region0", "··· 8 lines", "region9", "region10", "region11", "··· 18 lines"]
+    assert excerpt(lines, {"region10": 1}, 31) == lines
+    # Nothing in question: cut at its end, and that is said too.
+    assert [line.label.strip() for line in excerpt(lines, {}, 3)] == ["aspace0", "region0", "region1", "··· 28 lines"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from vmaspace.checker.adapters.dumps.tree import DumpedAspace, DumpedRegion
 from vmaspace.checker.logic.contract import Contract
-from vmaspace.checker.logic.state import Pieces, State, Table
+from vmaspace.checker.logic.state import NULL, Pieces, State, Table
 
 _OF_LIVE_SPACES = frozenset({"destroyed", "freed", "unified"})
 _OF_HEADERS = _OF_LIVE_SPACES | {"type", "aspace_base", "aspace_size", "name_length"}
@@ -47,6 +47,13 @@ class Told:
         """The address spaces that do not tell all of these."""
         asked = frozenset(variables) - self.facts
         return tuple(a for a, told in enumerate(self.by_space) if not asked <= told)
+
+    def above(self, region: int) -> list[int]:
+        """The regions that a region stands in, the nearest first."""
+        parent, found = self.state.tables["parent"], list[int]()
+        while (region := parent.get(region, NULL)) != NULL:
+            found.append(region)
+        return found
 
     def part(self, aspaces: Iterable[int]) -> State:
         """The state of these address spaces and what belongs to them, as if there were no others."""

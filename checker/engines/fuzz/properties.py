@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
-from vmaspace.checker.logic.code import Source, build
 from vmaspace.checker.logic.contract import Outcome, Property
 from vmaspace.checker.logic.execute import Interpreter
+from vmaspace.checker.logic.joins import first
 from vmaspace.checker.logic.state import State
 
 
@@ -100,7 +99,7 @@ class Properties:
         search = tm.exists(body.binders, tm.and_(*assumed, tm.not_(body.body)), body.stage)
         named = self.interpreter.named(p, env, outcome) if p.kind == "after" else dict(env)
         stage0 = after if p.kind == "invariant" else before
-        values = _first(search, stage0, after, named)
+        values = first(search)(stage0, after, named)
         return {b.name.split("#")[0]: (v, b.type) for b, v in zip(body.binders, values, strict=False)}
 
 
@@ -124,14 +123,3 @@ def _reads(body: tm.Term) -> frozenset[str]:
             found.add(f.name)
     return frozenset(found)
 
-
-def _first(search: tm.Term, before: State, after: State, env: Mapping[str, int]) -> tuple[int, ...]:
-    """The first values for which an `exists` holds."""
-    code = Source()
-    names = "".join(code.name(b) + ", " for b in search.binders)
-    loops = code.loops(f"({names})", search)
-    function: Any = build(
-        "\n".join(["def f(S, T, e):", *code.prelude(), f"    return next(iter({loops}), ())", ""])
-    )
-    values: tuple[int, ...] = function(before, after, env)
-    return values
