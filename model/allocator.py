@@ -3,7 +3,7 @@
 Mirrors `RegionList::FindSpotAtIndex` and `GetAllocSpot` (`zircon/kernel/vm/include/vm/vm_address_region.h`).
 A candidate is an aligned address with room for the whole region inside one gap, below the upper limit. The i-th
 candidate in address order is taken, with i random below 2^entropy; if there are fewer, a random one of all.
-Without randomness that is first fit.
+Without randomness that is first fit. Subtrees whose summary says that no gap in them has room are not walked.
 
 Does not model that the last gap below an upper limit may be counted twice, which depends on where the nodes of
 the kernel's tree split and changes probabilities only.
@@ -11,56 +11,70 @@ the kernel's tree split and changes probabilities only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import ADDRESS_SPACE, MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.region_tree import SATURATED, Inner, Node
 from vmaspace.model.status import ZX_ERR_NO_RESOURCES, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
     from vmaspace.model.prng import Prng
-    from vmaspace.model.region import VmAddressRegionOrMapping
 
 _FILE = "zircon/kernel/vm/include/vm/vm_address_region.h"
 
 
-def gaps(
-    regions: Iterable[VmAddressRegionOrMapping], base: Vaddr, size: ByteSize
-) -> Iterator[tuple[Vaddr, Vaddr]]:
-    """The maximal uncovered ranges `(start, end)` of `[base, base + size)`, in address order."""
-    start = base
-    for region in regions:
-        region_base = region.base
-        if region_base > start:
-            yield start, region_base
-        start = region_base + region.size
-    if base + size > start:
-        yield start, base + size
-
-
-def candidate_runs(
-    regions: Iterable[VmAddressRegionOrMapping],
+def candidate(
+    root: Node | None,
     align_pow2: int,
     size: ByteSize,
     parent_base: Vaddr,
     parent_size: ByteSize,
     upper_limit: Vaddr,
-) -> Iterator[tuple[Vaddr, int]]:
-    """For each gap with room, its lowest candidate and how many there are, one each `2^align_pow2` bytes."""
-    align_mask = (1 << align_pow2) - 1
+    index: int,
+) -> tuple[Vaddr | None, int]:
+    """The candidate of that index, counted from 0 in address order; if there is none, None and how many there are.
+
+    The gaps before the first and after the last region are not in the tree's summaries; they are looked at as well.
+
+    *Kernel:* `RegionList::FindSpotAtIndex` (zircon/kernel/vm/include/vm/vm_address_region.h)
+    *Fails with:* nothing.
+    """
     if upper_limit == MAX_U64:
         upper_limit = ADDRESS_SPACE  # the largest number stands for no limit: the very last page can be taken
-    for start, end in gaps(regions, parent_base, parent_size):
-        first = (start + align_mask) & ~align_mask
-        if first >= upper_limit:
-            return
-        room = min(end, upper_limit) - first
-        if room >= size:
-            yield first, ((room - size) >> align_pow2) + 1
+    needed = min(size >> PAGE_SHIFT, SATURATED)  # a saturated gap may have any room
+    step = 1 << align_pow2
+    mask = -step
+    spare = step - size  # a gap has one candidate for each `step` bytes of its aligned part, and of this beside it
+    end = parent_base + parent_size
+    pending: list[Node | None] = [None] if root is None else [None, root]  # None: the end of the parent
+    after, counted = parent_base - 1, 0  # the last byte before a gap; how many candidates lie below it
+    while pending:
+        node = pending.pop()
+        if node is None:
+            bases, lasts = [end], [end]
+        elif node.max_gap < needed:
+            bases, lasts = [node.min_addr], [node.max_addr]
+        elif isinstance(node, Inner):
+            pending += reversed(node.nodes)
+            continue
+        else:
+            bases, lasts = node.bases, node.lasts
+        for base, last in zip(bases, lasts, strict=True):
+            first = (after + step) & mask
+            if base > upper_limit:
+                base = upper_limit
+                pending.clear()  # what follows lies above the limit, and so offers nothing
+            count = (base - first + spare) >> align_pow2
+            if count > 0:
+                counted += count
+                if index < counted:
+                    return first + ((index - counted + count) << align_pow2), counted
+            after = last
+    return None, counted
 
 
 def find_spot(
-    regions: Iterable[VmAddressRegionOrMapping],
+    root: Node | None,
     align_pow2: int,
     entropy: int,
     size: ByteSize,
@@ -69,7 +83,7 @@ def find_spot(
     prng: Prng | None,
     upper_limit: Vaddr,
 ) -> tuple[Status, Vaddr]:
-    """An address for `size` bytes inside the parent; see `RegionList.get_alloc_spot`.
+    """An address for `size` bytes inside the parent; see `RegionList.get_alloc_spot`. root: None for no children.
 
     *Kernel:* `RegionList::GetAllocSpot` (zircon/kernel/vm/include/vm/vm_address_region.h)
     *Fails with:* NO_RESOURCES when there is no candidate.
@@ -82,20 +96,15 @@ def find_spot(
     align_pow2 = max(align_pow2, PAGE_SHIFT)
 
     index = prng.rand_int(1 << entropy) if prng is not None else 0
-    total = 0
-    for first, count in candidate_runs(regions, align_pow2, size, parent_base, parent_size, upper_limit):
-        if index < total + count:
-            return ZX_OK, first + ((index - total) << align_pow2)
-        total += count
-    if total == 0:
-        return ZX_ERR_NO_RESOURCES, 0
-
-    # The draw was past the last candidate: draw again among those that there are.
-    if prng is None:
-        raise AssertionViolation("first fit takes the first candidate", _FILE)
-    index = prng.rand_int(total)
-    for first, count in candidate_runs(regions, align_pow2, size, parent_base, parent_size, upper_limit):
-        if index < count:
-            return ZX_OK, first + (index << align_pow2)
-        index -= count
-    raise AssertionViolation("a candidate that was counted is found again", _FILE)
+    where = (align_pow2, size, parent_base, parent_size, upper_limit)
+    spot, counted = candidate(root, *where, index)
+    if spot is None:
+        if counted == 0:
+            return ZX_ERR_NO_RESOURCES, 0
+        # The draw was past the last candidate: draw again among those that there are.
+        if prng is None:
+            raise AssertionViolation("first fit takes the first candidate", _FILE)
+        spot, _ = candidate(root, *where, prng.rand_int(counted))
+    if spot is None:
+        raise AssertionViolation("a candidate that was counted is found again", _FILE)
+    return ZX_OK, spot

@@ -1,19 +1,18 @@
 """The children of a VMAR, sorted by base address.
 
 Mirrors `RegionList` (`zircon/kernel/vm/include/vm/vm_address_region.h`) and the assertions of the observer that
-keeps the tree's summary of gaps (`vm/vm_address_region_observer.h`).
-
-Does not model the B-tree: the summary is an accelerator only, and gaps are computed from the sorted list.
+keeps the tree's summary of gaps (`vm/vm_address_region_observer.h`). The tree itself is in `region_tree.py`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vmaspace.model.allocator import find_spot
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, ByteSize, Vaddr
+from vmaspace.model.region_tree import FANOUT, Inner, Leaf, Node
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
@@ -26,24 +25,36 @@ _OBSERVER_FILE = "zircon/kernel/vm/include/vm/vm_address_region_observer.h"
 
 
 class RegionList:
-    """An ordered map from a child's base to the child."""
+    """An ordered map from a child's base to the child. root: the topmost node of the tree; None for no children."""
 
-    __slots__ = ("_bases", "_heap", "_regions")
+    __slots__ = ("_count", "_heap", "root")
+
+    leaf_class: ClassVar[type[Leaf]] = Leaf
+    inner_class: ClassVar[type[Inner]] = Inner
 
     def __init__(self, heap: Heap) -> None:
         self._heap = heap
-        self._bases: list[Vaddr] = []
-        self._regions: list[VmAddressRegionOrMapping] = []
+        self._count = 0
+        self.root: Node | None = None
 
     def __len__(self) -> int:
-        return len(self._regions)
+        return self._count
 
     def __iter__(self) -> Iterator[VmAddressRegionOrMapping]:
-        return iter(self._regions)
+        pending = [] if self.root is None else [self.root]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, Leaf):
+                yield from node.regions
+            elif isinstance(node, Inner):
+                pending += reversed(node.nodes)
+
+    def __contains__(self, region: VmAddressRegionOrMapping) -> bool:
+        return self._around(region.base)[0] is region
 
     def is_empty(self) -> bool:
         """Whether there are no children."""
-        return not self._regions
+        return self.root is None
 
     def front(self) -> VmAddressRegionOrMapping:
         """The lowest child.
@@ -52,9 +63,9 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* the list is not empty.
         """
-        if not self._regions:
+        if self.root is None:
             raise AssertionViolation("the list has a front", _FILE)
-        return self._regions[0]
+        return _lowest(self.root)
 
     def find_region(self, addr: Vaddr) -> VmAddressRegionOrMapping | None:
         """The child whose range contains `addr`, or None.
@@ -63,10 +74,9 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* the child looked at is larger than 0 and its last byte does not wrap.
         """
-        index = bisect_right(self._bases, addr) - 1
-        if index < 0:
+        region, _ = self._around(addr)
+        if region is None:
             return None
-        region = self._regions[index]
         self._assert_sane(region)
         return region if addr - region.base < region.size else None
 
@@ -76,8 +86,8 @@ class RegionList:
         *Kernel:* `RegionList::IncludeOrHigher` (zircon/kernel/vm/include/vm/vm_address_region.h)
         *Fails with:* nothing.
         """
-        index = self._index_including_or_above(base)
-        return self._regions[index] if index < len(self._regions) else None
+        below, above = self._around(base)
+        return below if below is not None and base - below.base < below.size else above
 
     def upper_bound(self, base: Vaddr) -> VmAddressRegionOrMapping | None:
         """The first child whose base is above `base`, or None.
@@ -85,8 +95,7 @@ class RegionList:
         *Kernel:* `RegionList::UpperBound` (zircon/kernel/vm/include/vm/vm_address_region.h)
         *Fails with:* nothing.
         """
-        index = bisect_right(self._bases, base)
-        return self._regions[index] if index < len(self._regions) else None
+        return self._around(base)[1]
 
     def is_range_available(self, base: Vaddr, size: ByteSize) -> bool:
         """Whether no child meets `[base, base + size)`, in bytes.
@@ -97,20 +106,25 @@ class RegionList:
         """
         if size == 0:
             raise AssertionViolation("a range to be looked for is not empty", _FILE)
-        index = bisect_right(self._bases, base)
-        if index:
-            previous_last = self._bases[index - 1] + self._regions[index - 1].size - 1
+        below, above = self._around(base)
+        if below is not None:
+            previous_last = below.base + below.size - 1
             if previous_last > MAX_U64 or previous_last >= base:
                 return False
-        if index < len(self._bases):
+        if above is not None:
             last = base + size - 1
-            return last <= MAX_U64 and last < self._bases[index]
+            return last <= MAX_U64 and last < above.base
         return True
 
     def regions_meeting(self, base: Vaddr, size: ByteSize) -> list[VmAddressRegionOrMapping]:
         """The children that share a byte with `[base, base + size)`, in address order."""
-        first = self._index_including_or_above(base)
-        return self._regions[first : bisect_left(self._bases, base + size, first)]
+        end = base + size
+        found = []
+        region = self.include_or_higher(base)
+        while region is not None and region.base < end:
+            found.append(region)
+            region = self.upper_bound(region.base)
+        return found
 
     def left_of(self, region: VmAddressRegionOrMapping) -> VmAddressRegionOrMapping | None:
         """The neighbour below `region`, or None.
@@ -119,8 +133,8 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* `region` is in the list.
         """
-        index = self._index_of(region)
-        return self._regions[index - 1] if index else None
+        self._assert_listed(region)
+        return self._around(region.base - 1)[0]
 
     def right_of(self, region: VmAddressRegionOrMapping) -> VmAddressRegionOrMapping | None:
         """The neighbour above `region`, or None.
@@ -129,8 +143,8 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* `region` is in the list.
         """
-        index = self._index_of(region) + 1
-        return self._regions[index] if index < len(self._regions) else None
+        self._assert_listed(region)
+        return self.upper_bound(region.base)
 
     def insert_region(self, region: VmAddressRegionOrMapping) -> Status:
         """Add a child.
@@ -142,9 +156,13 @@ class RegionList:
         self.assert_insertable(region)
         if not self._heap.allocate():
             return ZX_ERR_NO_MEMORY
-        index = bisect_left(self._bases, region.base)
-        self._bases.insert(index, region.base)
-        self._regions.insert(index, region)
+        if self.root is None:
+            self.root = self.leaf_class([region])
+        else:
+            self.root.insert(region)
+            if self.root.size() > FANOUT:
+                self.root = self.inner_class([self.root, self.root.split()])
+        self._count += 1
         return ZX_OK
 
     def assert_insertable(self, region: VmAddressRegionOrMapping) -> None:
@@ -152,10 +170,10 @@ class RegionList:
         base = region.base
         if base & PAGE_MASK:
             raise AssertionViolation("the base of a listed region is page aligned", _OBSERVER_FILE)
-        index = bisect_left(self._bases, base)
-        if index < len(self._bases) and (self._bases[index] == base or region.end > self._regions[index].end):
+        below, above = self._around(base)
+        if above is not None and region.end > above.end:
             raise AssertionViolation("bases and last bytes of the list ascend", _OBSERVER_FILE)
-        if index and self._regions[index - 1].end > region.end:
+        if below is not None and (below.base == base or below.end > region.end):
             raise AssertionViolation("bases and last bytes of the list ascend", _OBSERVER_FILE)
 
     def remove_region(self, region: VmAddressRegionOrMapping) -> None:
@@ -165,9 +183,14 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* `region` is in the list.
         """
-        index = self._index_of(region)
-        del self._bases[index]
-        del self._regions[index]
+        self._assert_listed(region)
+        root = self.root
+        assert root is not None
+        root.remove(region)
+        while isinstance(root, Inner) and root.size() == 1:
+            root = root.nodes[0]
+        self.root = root if root.size() else None
+        self._count -= 1
 
     def replace_region(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
         """Put `new` where `old` is, without allocating.
@@ -178,7 +201,9 @@ class RegionList:
         """
         if old.base != new.base:
             raise AssertionViolation("a replacement has the base of what it replaces", _FILE)
-        self._regions[self._index_of(old)] = new
+        self._assert_listed(old)
+        assert self.root is not None
+        self.root.replace(old, new)
 
     def get_alloc_spot(
         self,
@@ -197,19 +222,31 @@ class RegionList:
         *Asserts:* `size` is above 0 and whole pages, the entropy is below 64 bits, the result is aligned.
         *Leaves alone:* the list; nothing is reserved.
         """
-        return find_spot(self, align_pow2, entropy, size, parent_base, parent_size, prng, upper_limit)
+        return find_spot(self.root, align_pow2, entropy, size, parent_base, parent_size, prng, upper_limit)
 
-    def _index_including_or_above(self, base: Vaddr) -> int:
-        index = bisect_right(self._bases, base)
-        if index and base - self._bases[index - 1] < self._regions[index - 1].size:
-            return index - 1
-        return index
+    def _around(
+        self, base: Vaddr
+    ) -> tuple[VmAddressRegionOrMapping | None, VmAddressRegionOrMapping | None]:
+        """The child with the highest base that is not above `base`, and the one after it."""
+        node = self.root
+        next_node: Node | None = None  # the lowest that lies right of where we are
+        while isinstance(node, Inner):
+            index = bisect_right(node.bases, base)
+            if index < len(node.nodes):
+                next_node = node.nodes[index]
+            node = node.nodes[index - 1 if index else 0]
+        if not isinstance(node, Leaf):
+            return None, None
+        regions = node.regions
+        index = bisect_right(node.bases, base)
+        below = regions[index - 1] if index else None
+        if index < len(regions):
+            return below, regions[index]
+        return below, None if next_node is None else _lowest(next_node)
 
-    def _index_of(self, region: VmAddressRegionOrMapping) -> int:
-        index = bisect_left(self._bases, region.base)
-        if index == len(self._regions) or self._regions[index] is not region:
+    def _assert_listed(self, region: VmAddressRegionOrMapping) -> None:
+        if region not in self:
             raise AssertionViolation("the region is in the list", _FILE)
-        return index
 
     @staticmethod
     def _assert_sane(region: VmAddressRegionOrMapping) -> None:
@@ -217,3 +254,11 @@ class RegionList:
             raise AssertionViolation("a listed region is larger than 0", _FILE)
         if region.end - 1 > MAX_U64:
             raise AssertionViolation("the last byte of a listed region does not wrap", _FILE)
+
+
+def _lowest(node: Node) -> VmAddressRegionOrMapping:
+    """The lowest region below a node."""
+    while isinstance(node, Inner):
+        node = node.nodes[0]
+    assert isinstance(node, Leaf)
+    return node.regions[0]

@@ -169,6 +169,8 @@ def _lock_first(s: Scene) -> None:
 
 breaks("vmar-3")(lambda s: setattr(s.mapping, "base", BASE + PAGE))
 breaks("vmar-4")(lambda s: setattr(s.mapping, "size", 1 << 29))
+breaks("vmar-7")(lambda s: setattr(s.root.subregions.root, "max_addr", s.mapping.base))
+breaks("vmar-8")(lambda s: setattr(s.root.subregions.root, "max_gap", 4095))
 breaks("vmar-9", "vmar-13")(lambda s: RegionList.remove_region(s.root.subregions, s.mapping))
 breaks("vmar-34")(lambda s: s.root.subregions.get_alloc_spot(12, 0, PAGE, BASE, 1 << 30))
 breaks("vmar-38")(lambda s: s.root.destroy())

@@ -17,6 +17,7 @@ from vmaspace.model.aspace import VmAspace
 from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt, VmarFlag
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState, MemoryPriority
+from vmaspace.model.region_tree import Leaf
 from vmaspace.model.status import Status
 from vmaspace.model.system import SWITCHES
 from vmaspace.model.vmar import VmAddressRegion
@@ -350,7 +351,7 @@ class Circular(VmAddressRegion):
     def activate(self) -> Status:
         status = super().activate()
         assert self.parent is not None
-        self.subregions._regions.append(self.parent)
+        self.subregions.root = Leaf([self.parent])
         return status
 
 

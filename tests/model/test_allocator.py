@@ -2,7 +2,7 @@
 
 import pytest
 
-from vmaspace.model.allocator import candidate_runs, find_spot, gaps
+from vmaspace.model.allocator import candidate, find_spot
 from vmaspace.model.aslr import MAX_ASLR_ENTROPY_BITS
 from vmaspace.model.constants import MAX_U64
 from vmaspace.model.prng import Prng
@@ -25,20 +25,10 @@ def regions() -> RegionList:
 
 
 def candidates(regions: RegionList, align_pow2: int, size: int, limit: int = MAX_U64) -> list[int]:
-    return [
-        first + (index << align_pow2)
-        for first, count in candidate_runs(regions, align_pow2, size, BASE, SIZE, limit)
-        for index in range(count)
-    ]
-
-
-def test_gaps(regions: RegionList) -> None:
-    assert [(low // P, high // P) for low, high in gaps(regions, BASE, SIZE)] == [
-        (0x100, 0x108),
-        (0x10C, 0x110),
-        (0x120, 0x140),
-    ]
-    assert list(gaps([], BASE, 0)) == []
+    where = (regions.root, align_pow2, size, BASE, SIZE, limit)
+    spot, count = candidate(*where, 1 << 64)
+    assert spot is None
+    return [candidate(*where, index)[0] for index in range(count)]
 
 
 @pytest.mark.parametrize("align_pow2", [12, 13, 14, 16])
@@ -56,9 +46,9 @@ def test_candidates_are_exactly_the_addresses_that_fit(
         and regions.is_range_available(at, pages * P)
     ]
     assert candidates(regions, align_pow2, pages * P, limit) == expected
-    first_fit = find_spot(regions, align_pow2, 0, pages * P, BASE, SIZE, None, limit)
+    first_fit = find_spot(regions.root, align_pow2, 0, pages * P, BASE, SIZE, None, limit)
     assert first_fit == ((Status.ZX_OK, expected[0]) if expected else (Status.ZX_ERR_NO_RESOURCES, 0))
-    found = {find_spot(regions, align_pow2, 8, pages * P, BASE, SIZE, Prng(n), limit)[1] for n in range(40)}
+    found = {find_spot(regions.root, align_pow2, 8, pages * P, BASE, SIZE, Prng(n), limit)[1] for n in range(40)}
     assert found <= set(expected or [0])
     if len(expected) > 4:
         assert len(found) > 1
@@ -66,21 +56,21 @@ def test_candidates_are_exactly_the_addresses_that_fit(
 
 def test_little_entropy_stays_among_the_lowest_candidates(regions: RegionList) -> None:
     lowest = candidates(regions, 12, P)[:4]
-    found = {find_spot(regions, 12, 2, P, BASE, SIZE, Prng(n), MAX_U64)[1] for n in range(100)}
+    found = {find_spot(regions.root, 12, 2, P, BASE, SIZE, Prng(n), MAX_U64)[1] for n in range(100)}
     assert found == set(lowest)
 
 
 def test_the_last_page_of_the_address_space_can_be_taken() -> None:
-    assert find_spot([], 12, 0, P, 2**64 - P, P, None, MAX_U64) == (Status.ZX_OK, 2**64 - P)
+    assert find_spot(None, 12, 0, P, 2**64 - P, P, None, MAX_U64) == (Status.ZX_OK, 2**64 - P)
 
 
 def test_requests_that_the_callers_never_make(regions: RegionList) -> None:
     for size in (0, P + 1):
         with pytest.raises(AssertionViolation):
-            find_spot(regions, 12, 0, size, BASE, SIZE, None, MAX_U64)
+            find_spot(regions.root, 12, 0, size, BASE, SIZE, None, MAX_U64)
     with pytest.raises(AssertionViolation):
-        find_spot(regions, 12, 64, P, BASE, SIZE, None, MAX_U64)
-    assert find_spot(regions, 255, 0, P, BASE, SIZE, None, MAX_U64)[0] is Status.ZX_ERR_NO_RESOURCES
+        find_spot(regions.root, 12, 64, P, BASE, SIZE, None, MAX_U64)
+    assert find_spot(regions.root, 255, 0, P, BASE, SIZE, None, MAX_U64)[0] is Status.ZX_ERR_NO_RESOURCES
 
 
 def test_random_integers_are_below_their_bound_and_repeatable() -> None:

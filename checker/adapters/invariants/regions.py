@@ -13,12 +13,15 @@ from vmaspace.model.mapping import VmMapping
 from vmaspace.model.prng import Prng
 from vmaspace.model.region import LifeCycleState, MemoryPriority, VmAddressRegionOrMapping
 from vmaspace.model.region_list import RegionList
+from vmaspace.model.region_tree import Inner, Leaf, Node
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, Status
 from vmaspace.model.vmar import VmAddressRegion
 from vmaspace.model.vmar_tree import VmarTree
 
 _FILE: Final = "vm/vm_address_region.cc"
 _HEADER: Final = "vm/include/vm/vm_address_region.h"
+_OBSERVER: Final = "vm/include/vm/vm_address_region_observer.h"
+LARGEST_KNOWN_GAP: Final = 4095  # pages: what a summary says of a gap that is as large or larger
 ALIVE: Final = LifeCycleState.ALIVE
 
 PLACEMENT = invariant(
@@ -48,6 +51,20 @@ def vmars(journal: Journal) -> Iterator[VmarTree]:
             yield cast("VmarTree", region)
 
 
+def nodes(root: Node | None) -> Iterator[Node]:
+    """All nodes of a list of children."""
+    if root is not None:
+        yield root
+        if isinstance(root, Inner):
+            for node in root.nodes:
+                yield from nodes(node)
+
+
+def regions_of(node: Node) -> list[VmAddressRegionOrMapping]:
+    """The regions below a node, in the order of the list."""
+    return [region for leaf in nodes(node) if isinstance(leaf, Leaf) for region in leaf.regions]
+
+
 def reachable(journal: Journal) -> set[VmAddressRegionOrMapping]:
     """What hangs in the trees of the address spaces."""
     found: set[VmAddressRegionOrMapping] = set()
@@ -61,9 +78,9 @@ def reachable(journal: Journal) -> set[VmAddressRegionOrMapping]:
 @on_state("vmar-3", "A child is listed under its base.", _HEADER)
 def _keys(journal: Journal) -> Iterator[str]:
     for vmar in vmars(journal):
-        children = vmar.subregions
-        if children._bases != [child.base for child in children]:
-            yield f"the list of {vmar!r} has another base for a child than the child"
+        for node in nodes(vmar.subregions.root):
+            if isinstance(node, Leaf) and node.bases != [child.base for child in node.regions]:
+                yield f"the list of {vmar!r} has another base for a child than the child"
 
 
 @on_state("vmar-4", "Children are listed in the order of their bases and last bytes.", f"{_HEADER}")
@@ -72,6 +89,26 @@ def _order(journal: Journal) -> Iterator[str]:
         for left, right in pairwise(vmar.subregions):
             if left.base >= right.base or left.base + left.size > right.base + right.size:
                 yield f"{vmar!r} lists {left!r} before {right!r}"
+
+
+@on_state("vmar-7", "The summary of a subtree has its lowest base and highest last byte.", _OBSERVER)
+def _extents(journal: Journal) -> Iterator[str]:
+    for vmar in vmars(journal):
+        for node in nodes(vmar.subregions.root):
+            regions = regions_of(node)
+            low, high = regions[0].base, max(region.base + region.size - 1 for region in regions)
+            if (node.min_addr, node.max_addr) != (low, high):
+                yield f"the list of {vmar!r} takes [{low:#x}, {high:#x}] for [{node.min_addr:#x}, {node.max_addr:#x}]"
+
+
+@on_state("vmar-8", "The largest gap of a summary is exact, or a lower bound where it saturates.", _OBSERVER)
+def _widest_gaps(journal: Journal) -> Iterator[str]:
+    for vmar in vmars(journal):
+        for node in nodes(vmar.subregions.root):
+            pairs = pairwise(regions_of(node))
+            exact = max(0, 0, *(right.base - left.base - left.size for left, right in pairs)) >> PAGE_SHIFT
+            if node.max_gap != min(exact, LARGEST_KNOWN_GAP):
+                yield f"the list of {vmar!r} takes a gap of {exact} pages for one of {node.max_gap}"
 
 
 @on_state("vmar-9", "Exactly what is ALIVE and no root is in its parent's list.", _FILE)

@@ -6,11 +6,12 @@ from typing import Any
 
 from vmaspace.checker.adapters.mutants.registry import mutant
 from vmaspace.model import System
-from vmaspace.model.constants import PAGE_SIZE
+from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE
 from vmaspace.model.flags import VMAR_CAN_RWX_FLAGS
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState
 from vmaspace.model.region_list import RegionList
+from vmaspace.model.region_tree import SATURATED, Inner, Leaf
 from vmaspace.model.status import ZX_ERR_INVALID_ARGS, ZX_ERR_NOT_FOUND, ZX_OK, Status
 from vmaspace.model.vmar import VmAddressRegion
 
@@ -61,6 +62,89 @@ class AlignmentIsIgnored(System):
     """A requested alignment above a page is not looked at when a place is searched."""
 
     region_list_class = _AlignmentIgnored
+
+
+class _OldGapStays(Leaf):
+    __slots__ = ()
+
+    def remove(self, region: Any) -> None:
+        widest = self.max_gap
+        super().remove(region)
+        self.max_gap = widest
+
+
+class _OldGapStaysInList(RegionList):
+    __slots__ = ()
+
+    leaf_class = _OldGapStays
+
+
+@mutant
+class RemovalLeavesTheLargestGap(System):
+    """Taking a region out does not widen the largest gap that the list's summary knows."""
+
+    region_list_class = _OldGapStaysInList
+
+
+class _GapWraps(Leaf):
+    __slots__ = ()
+
+    def widest_gap(self) -> int:
+        gaps = (right - left - 1 for left, right in zip(self.lasts, self.bases[1:], strict=False))
+        return max(gaps, default=0) >> PAGE_SHIFT & SATURATED
+
+
+class _GapWrapsInList(RegionList):
+    __slots__ = ()
+
+    leaf_class = _GapWraps
+
+
+@mutant
+class LargestGapWraps(System):
+    """The largest gap of a summary loses its upper bits where it should saturate."""
+
+    region_list_class = _GapWrapsInList
+
+
+class _OldEndStays(Leaf):
+    __slots__ = ()
+
+    def replace(self, old: Any, new: Any) -> None:
+        self.regions[self.bases.index(old.base)] = new
+
+
+class _OldEndStaysInList(RegionList):
+    __slots__ = ()
+
+    leaf_class = _OldEndStays
+
+
+@mutant
+class SplitLeavesTheSummary(System):
+    """What is left of a mapping takes its place in the list, and the summary still has the whole mapping's end."""
+
+    region_list_class = _OldEndStaysInList
+
+
+class _OnlyInnerGaps(Inner):
+    __slots__ = ()
+
+    def widest_gap(self) -> int:
+        return max(self.gaps)
+
+
+class _OnlyInnerGapsInList(RegionList):
+    __slots__ = ()
+
+    inner_class = _OnlyInnerGaps
+
+
+@mutant
+class GapBetweenNodesIsForgotten(System):
+    """A summary of nodes does not count the gaps between them."""
+
+    region_list_class = _OnlyInnerGapsInList
 
 
 class _NoRightsCheck(VmAddressRegion):

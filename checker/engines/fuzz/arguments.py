@@ -35,6 +35,7 @@ ONLY_LAME_PERCENT = (
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
 INVITED_PERCENT = 60  # how often an element is taken for which more happens than for others
+CROWDING_PERCENT = 30  # how often something new goes where the most is
 IN_NOTHING_PERCENT = 5  # how often an address is asked about where nothing is mapped anywhere
 
 # How often a flag is asked for; others are asked for seldom.
@@ -123,7 +124,7 @@ class Arguments:
     def arguments(self, plan: Plan, state: State, dice: Dice) -> Env | None:
         env: Env = {}
         for e in plan.elements:
-            preferred = self.preferred(plan, e, state)
+            preferred = self.preferred(plan, e, state, dice)
             if plan.is_at and not preferred and not dice.chance(IN_NOTHING_PERCENT):
                 return None
             lame = LAME_PERCENT if plan.others else ONLY_LAME_PERCENT
@@ -143,10 +144,13 @@ class Arguments:
         self.places.content(plan.operation, env, state, dice)
         return env
 
-    def preferred(self, plan: Plan, e: _Element, state: State) -> set[int] | None:
+    def preferred(self, plan: Plan, e: _Element, state: State, dice: Dice) -> set[int] | None:
         """The elements in which there is something that the call could be about; None if all are alike."""
-        if plan.is_about_old and e.param.type.name == "Region":
-            return self.places.inhabited(state, bool(plan.flags))
+        if e.param.type.name == "Region":
+            if plan.is_about_old:
+                return self.places.inhabited(state, bool(plan.flags))
+            if plan.makes_new and dice.chance(CROWDING_PERCENT):
+                return self.places.fullest(state)
         return self.places.mapped(state) if plan.is_at else None
 
     def place(self, plan: Plan, env: Env, region: str | None, state: State, dice: Dice) -> None:

@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from vmaspace.checker.engines.fuzz.dice import Dice
@@ -87,6 +88,12 @@ class Places:
         if by_mappings:
             return {p for r, p in parents.items() if kinds.get(r, 0) == self.mapping}
         return set(parents.values())
+
+    @staticmethod
+    def fullest(state: State) -> set[int] | None:
+        """The region with the most children; None if none has any."""
+        counts = Counter(state.tables["parent"].values())
+        return {max(sorted(counts), key=counts.__getitem__)} if counts else None
 
     # --- ranges below a region -------------------------------------------------------------------------------------
 

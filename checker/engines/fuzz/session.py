@@ -25,7 +25,7 @@ FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
 PARAMETERS_A_CALL = 2.2  # an operation is called once for so many parameters
 IDLE_PERCENT = 15  # how often one is called that can not meet anything
 MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
-FILLED_FIRST = (0, 2, 3, 4, 6, 8)  # calls after these that put something into what is there
+FILLED_FIRST = (0, 2, 3, 4, 6, 8, 16)  # calls after these that put something into what is there
 JOINING_CALLS = 6  # in a row, of what makes one of several
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
 
