@@ -152,6 +152,8 @@ class MappedPages(ProtectedRange):
                 page, is_writable = found
             if not is_writable:
                 page_flags &= ~MMU_PERM_WRITE
+                if not page_flags & MMU_PERM_RWX_MASK:
+                    continue  # there to be read only, and the mapping is to be written only
             status = batch.append(va, page.paddr, page_flags)
             if status is not ZX_OK:
                 return status

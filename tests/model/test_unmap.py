@@ -6,6 +6,7 @@ from vmaspace.model.constants import MAX_U64
 from vmaspace.model.flags import MmuFlag
 from vmaspace.model.region import LifeCycleState
 from vmaspace.model.status import AssertionViolation, Status
+from vmaspace.model.vmo import CloneType
 
 P = 0x1000
 R, W = MmuFlag.PERM_READ, MmuFlag.PERM_WRITE
@@ -164,6 +165,15 @@ def test_splitting_asserts_its_preconditions(world) -> None:
         with pytest.raises(AssertionViolation):
             mapping.unmap_part(mapping.base + base, size)
     assert mapping.is_alive()
+
+
+def test_map_range_leaves_out_what_a_mapping_to_be_written_only_may_not_show(world) -> None:
+    assert world.vmo.write(0, b"x") is Status.ZX_OK
+    status, snapshot = world.vmo.create_clone(CloneType.SNAPSHOT, 0, P)
+    assert status is Status.ZX_OK and snapshot is not None  # from now on the page is shared, to be read only
+    _, mapping = world.root.create_vm_mapping(0, P, 0, 0, world.vmo, 0, W | MmuFlag.PERM_USER)
+    assert mapping.map_range(0, P) is Status.ZX_OK
+    assert list(world.aspace.arch.translations()) == []
 
 
 def test_map_range_checks_its_arguments(world) -> None:
