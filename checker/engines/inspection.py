@@ -31,6 +31,7 @@ ENGINE = "inspect"
 # What is judged of a dump itself. The contract knows sets of children, and the kernel a list in address order.
 ORDER = "children_in_address_order"
 TREES = "every_tree_is_there"
+Witness = dict[str, tuple[int, Type]]  # value and type of each variable of a counterexample
 _DRAWN = 60  # lines of a drawing; of a longer one, so many around each region in question:
 _NEAR = 4
 
@@ -57,6 +58,7 @@ class _Inspector:
         self.contract, self.told, self.file = contract, told, file
         self.judge = Properties(Interpreter(contract))
         self.codec = Codec(contract)
+        self.drawn: dict[str, str] = {}  # the property for which something was drawn first
 
     def inspect(self, names: frozenset[str] | None) -> Inspection:
         told = self.told
@@ -101,18 +103,32 @@ class _Inspector:
         if not joined(p.body)(state, state, {}):
             success = next(iter(self.contract.operations.values())).success
             witness = self.judge.witness(p, {}, success, state, state)
-            lines = ["the dump breaks it", *self.words(witness), "", *self.drawing(witness, kept)]
-            reason = "\n".join(lines)
+            drawing = "\n".join(self.drawing(witness, kept))
+            earlier = self.drawn.setdefault(drawing, p.name)
+            if earlier != p.name:
+                drawing = f"The drawing is that of {earlier}."
+            reason = "\n".join([p.sentence, *self.words(witness), "", drawing])
         return self.say(p.name, reason, place_of(p.span), time.monotonic() - start, silent)
 
-    def words(self, witness: dict[str, tuple[int, Type]]) -> Iterator[str]:
+    def words(self, witness: Witness) -> Iterator[str]:
+        """Where the elements of a counterexample stand, and those that they belong to."""
+        t, around = self.told.state.tables, dict[tuple[str, int], None]()
         for name, (value, type_) in witness.items():
             if (type_.name, value) in self.told.lines:
-                yield f"{name} = {self.codec.element(type_.name, value)}: {self.place(type_.name, value)}"
+                yield f"{name} = {self.words_of(type_.name, value)}"
             elif type_.kind != "sort":
                 yield f"{name} = {value:#x}"
+            if type_.name == "Region":
+                around["Aspace", t["aspace"][value]] = None
+                if value in t["object"]:
+                    around["Vmo", t["object"][value]] = None
+        for sort, element in around:
+            yield self.words_of(sort, element)
 
-    def drawing(self, witness: dict[str, tuple[int, Type]], kept: Sequence[int]) -> list[str]:
+    def words_of(self, sort: str, element: int) -> str:
+        return f"{self.codec.element(sort, element)}: {self.place(sort, element)}"
+
+    def drawing(self, witness: Witness, kept: Sequence[int]) -> list[str]:
         """The address spaces that a counterexample is about, or all that were judged; of big ones what is near to it."""
         t = self.told.state.tables
         regions = [v for v, type_ in witness.values() if type_.name == "Region"]
@@ -154,18 +170,20 @@ class _Inspector:
 
     def trees(self) -> Iterator[Verdict]:
         """Nothing is known of a tree that is missing. A dump without any is not verbose, and that is all."""
-        missing = self.told.silent({"root"})
-        if not missing or not self.told.state.domains["Region"]:
+        if not self.told.state.domains["Region"]:
             return
-        lines = [self.place("Aspace", a) for a in missing]
+        missing = self.told.silent({"root"})
+        if not missing:
+            yield self.say(TREES, "", Place(self.file), 0.0, ())
+            return
         reason = "\n".join([
             "an address space that has a range has its tree below it in a verbose dump; here it is missing, and nothing is "
             "said of its regions. Is the dump cut off?",
-            *lines,
+            *(self.place("Aspace", a) for a in missing),
         ])  # fmt: skip
         at = self.told.lines["Aspace", missing[0]][0]
         yield Verdict(
-            f"{self.file}/{TREES}", TREES, None, ENGINE, Kind.UNKNOWN, 0.0, self.scope(()), Place(self.file, at),
+            f"{self.file}/{TREES}", TREES, None, ENGINE, Kind.UNSUPPORTED, 0.0, self.scope(()), Place(self.file, at),
             None, reason,
         )  # fmt: skip
 
@@ -186,7 +204,8 @@ class _Inspector:
 
     def place(self, sort: str, element: int) -> str:
         line, pointer = self.told.lines[sort, element]
-        return f"line {line} of {self.file}, {pointer:#x}"
+        name = self.told.names.get((sort, element))
+        return f"line {line} of {self.file}, {pointer:#x}" + (f" {name}" if name else "")
 
 
 def _read(p: Property) -> set[str]:

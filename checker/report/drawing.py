@@ -187,7 +187,9 @@ def aspace_marks(aspace: Aspace) -> Iterator[str]:
     yield aspace.type
     if aspace.share != "none":
         yield f"share {aspace.share}"
-    if aspace.unified:
+    if aspace.unified and not (aspace.restricted_part or aspace.shared_part):
+        yield "unified"  # as a dump tells it
+    elif aspace.unified:
         parts = aspace.restricted_part or "nothing", aspace.shared_part or "nothing"
         yield "unified: {} (restricted) below {} (shared)".format(*parts)
     if aspace.references:

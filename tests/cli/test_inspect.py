@@ -53,7 +53,7 @@ def test_a_violation_ends_with_1_and_says_where(here, capsys):
 def test_a_cut_dump_is_red_where_it_is_broken_and_undecided_where_not(here, capsys):
     (here / "broken.txt").write_text(OVERLAP + NEXT)
     code, out, _ = run(capsys, "broken.txt")
-    assert code == 1 and "  part  line 5 of broken.txt, 0xc000: not told: " in out
+    assert code == 1 and "  part  line 5 of broken.txt, 0xc000 'next': not told: " in out
     (here / "sound.txt").write_text(DUMP + NEXT)
     code, out, _ = run(capsys, "sound.txt")
     assert code == 3 and "every_tree_is_there" in out and "Is the dump cut off?" in out

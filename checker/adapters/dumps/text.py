@@ -46,7 +46,7 @@ class DumpLine:
     shift: int  # what a log put in front
 
     def error(
-        self, message: str, hint: str = "is the line complete, and as the kernel printed it?"
+        self, message: str, hint: str = "is the line complete, and as the kernel printed it? terminals wrap and cut lines"
     ) -> DumpError:
         """What is wrong where reading has come to."""
         return DumpError(self.file, self.number, self.shift + self.at + 1, message, hint)

@@ -35,7 +35,8 @@ class Told:
     state: State
     facts: frozenset[str]  # what it tells of the machine
     by_space: tuple[frozenset[str], ...]  # what it tells of each address space
-    lines: dict[tuple[str, int], tuple[int, int]]  # (sort, element) to (line, pointer)
+    lines: dict[tuple[str, int], tuple[int, int]]  # (sort, element) to (line, pointer); of a VMO, its first line
+    names: dict[tuple[str, int], str]  # those of address spaces and VMARs; of a VMO, its koid
     has_kernel: bool
 
     @property
@@ -101,6 +102,7 @@ class _Teller:
         self.tables: dict[str, Table] = {name: {} for name in contract.variables}
         self.givens: dict[str, Table] = {name: {} for name in contract.givens}
         self.lines: dict[tuple[str, int], tuple[int, int]] = {}
+        self.names: dict[tuple[str, int], str] = {}
         self.regions: list[DumpedRegion] = []
         self.vmos: dict[int, int] = {}
         self.mapping = contract.enums["Kind"].index("mapping")
@@ -122,7 +124,8 @@ class _Teller:
         if not self.regions and not all(map(_OF_TREES.issubset, by_space)):
             # Not verbose: that destroyed spaces have no tree is then nothing that properties of trees rest on.
             by_space = tuple(told - _OF_TREES for told in by_space)
-        return Told(state, frozenset(facts), by_space, self.lines, any(s.type == 1 for s in self.aspaces))
+        has_kernel = any(aspace.type == 1 for aspace in self.aspaces)
+        return Told(state, frozenset(facts), by_space, self.lines, self.names, has_kernel)
 
     @staticmethod
     def put(table: Table, key: object, value: int) -> None:
@@ -132,6 +135,7 @@ class _Teller:
     def aspace(self, a: int, aspace: DumpedAspace) -> None:
         t = self.tables
         self.lines["Aspace", a] = (aspace.line, aspace.pointer)
+        self.names["Aspace", a] = repr(aspace.name)  # with control characters in plain sight
         self.put(t["type"], a, aspace.type)
         self.put(t["aspace_base"], a, aspace.base)
         self.put(t["aspace_size"], a, aspace.size)
@@ -158,6 +162,8 @@ class _Teller:
             t["branch"][s, r] = child
         if region.kind == "mapping":
             self.shown(r, region)
+        else:
+            self.names["Region", r] = repr(region.name)
         for inner in region.children:
             self.region(a, inner, chain)
         return r
@@ -167,9 +173,11 @@ class _Teller:
         t["kind"][r] = self.mapping
         self.put(t["mergeable"], r, int(mapping.mergeable))
         if mapping.vmo is not None:
-            t["object"][r] = self.vmos.setdefault(mapping.vmo, len(self.vmos))
+            vmo = t["object"][r] = self.vmos.setdefault(mapping.vmo, len(self.vmos))
+            self.lines.setdefault(("Vmo", vmo), (mapping.vmo_line, mapping.vmo))
+            self.names["Vmo", vmo] = f"k{mapping.koid}"
             self.put(t["object_offset"], r, mapping.offset)
-        points = [(first, flags & ~_CACHE_BITS) for first, _, flags in mapping.ranges]
+        points = [(first, flags & ~_CACHE_BITS) for first, _, flags in mapping.ranges if first < _WORD]
         if mapping.ranges and mapping.ranges[-1][1] + 1 < _WORD:
             points.append((mapping.ranges[-1][1] + 1, 0))
         pieces = Pieces.of(points) if points else None

@@ -24,7 +24,7 @@ _DEEPEST = 256  # levels of VMARs; a kernel prints them by recursion, on a stack
 
 @dataclass(slots=True, eq=False)  # its parent leads back to it
 class DumpedRegion:
-    """A VMAR or a mapping. Sizes in bytes; `ranges` are (first, last, MMU flags)."""
+    """A VMAR or a mapping. Sizes in bytes; `ranges` are (first, last, MMU flags); past 2^64 they do not wrap."""
 
     kind: str
     line: int
@@ -38,6 +38,8 @@ class DumpedRegion:
     mergeable: bool = False
     ranges: list[tuple[int, int, int]] = field(default_factory=list)
     vmo: int | None = None  # its pointer: VMOs of the kernel's own have no koid
+    vmo_line: int = 0
+    koid: int = 0
     offset: int = 0
     parent: DumpedRegion | None = None
     children: list[DumpedRegion] = field(default_factory=list)
@@ -163,12 +165,14 @@ class _Reader:
         line.word("mmufl")
         flags = line.hexadecimal("MMU flags")
         expected = mapping.ranges[-1][1] + 1 if mapping.ranges else mapping.base
-        if first != expected or last < first or last >= mapping.base + mapping.size:
+        # Of a mapping that wraps, which is for a property to judge, the last byte is printed wrapped.
+        last += _WORD * (last < first) + expected // _WORD * _WORD
+        if first != expected % _WORD or not expected <= last < mapping.base + mapping.size:
             raise line.error(
-                f"expected a protection range from {expected:#x} on, inside the mapping of line {mapping.line}",
+                f"expected a protection range from {expected % _WORD:#x} on, inside the mapping of line {mapping.line}",
                 "protection ranges cover their mapping without a gap, in address order",
             )
-        mapping.ranges.append((first, last, flags))
+        mapping.ranges.append((expected, last, flags))
 
     def vmo(self, line: DumpLine) -> None:
         if self.mapping is not None and self.mapping.vmo is not None and not _MAPPED.search(line.text, line.at):
@@ -177,7 +181,8 @@ class _Reader:
         mapping = self.owner(line, 2 * (self.mapping.depth + 1) if self.mapping else 0, "a VMO")
         if mapping.vmo is not None:
             raise line.error(f"the mapping of line {mapping.line} has a VMO already", _CUT_HINT)
-        mapping.vmo = self.shown(line)
+        mapping.vmo, mapping.koid = self.shown(line)
+        mapping.vmo_line = line.number
         line.word("off")
         mapping.offset = line.hexadecimal("the offset in the VMO")
         line.word("bytes")
@@ -204,8 +209,8 @@ class _Reader:
         self.pointers[pointer] = line.number
         return pointer
 
-    def shown(self, line: DumpLine) -> int:
-        """The pointer of a VMO. Many mappings may show it; each gives it the same koid, and no other VMO that one."""
+    def shown(self, line: DumpLine) -> tuple[int, int]:
+        """The pointer and the koid of a VMO. Many mappings may show it; each gives it the same koid, and no other VMO that."""
         at = line.at
         pointer = line.number_of(line.take("0x[0-9a-f]+", "a pointer"))
         if pointer in self.pointers:
@@ -223,7 +228,7 @@ class _Reader:
             if other != pointer:
                 line.at = at
                 raise line.error(f"koid {koid} is that of the VMO {other:#x} in line {there}", _TWICE_HINT)
-        return pointer
+        return pointer, koid
 
     def sized(self, line: DumpLine) -> tuple[int, int]:
         """A range, and the size that has to agree with it."""
@@ -304,6 +309,6 @@ class _Reader:
         covered = mapping.ranges[-1][1] + 1 if mapping.ranges else mapping.base
         if covered != mapping.base + mapping.size:
             message = f"its protection ranges end at {covered:#x}, not at {mapping.base + mapping.size:#x}"
-            raise DumpError(self.file, mapping.line, 1, message, _CUT_HINT)
+            raise DumpError(self.file, mapping.line, 1, message, f"they cover their mapping; {_CUT_HINT}")
         if mapping.vmo is None:
             raise DumpError(self.file, mapping.line, 1, "the line with its VMO is missing", _CUT_HINT)
