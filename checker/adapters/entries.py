@@ -11,11 +11,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vmaspace.model.arch.arm64 import A64_EL2_TABLES, A64_GUEST_TABLES, A64_KERNEL_TABLES, A64_USER_TABLES
+from vmaspace.model.arch.hardware import LEAF, TABLE
+from vmaspace.model.arch.mmu_rules import mmu_for
+from vmaspace.model.arch.modes import Modes
 from vmaspace.model.arch.regime import ENTRIES, Regime, index_at, reach, shift_of
 from vmaspace.model.arch.riscv64 import riscv64_tables
 from vmaspace.model.arch.x86_64 import EPT, X86_KERNEL_TABLES, X86_USER_TABLES
 
-__all__ = ["ALL_TABLES", "ENTRIES", "Kind", "Regime", "Tables", "index_at", "reach", "shift_of"]
+__all__ = [
+    "ALL_TABLES",
+    "ENTRIES",
+    "Kind",
+    "MmuLevel",
+    "Regime",
+    "Tables",
+    "index_at",
+    "mmu_levels",
+    "reach",
+    "shift_of",
+]
 
 
 class Kind(StrEnum):
@@ -40,6 +54,49 @@ class Tables:
     def slug(self) -> str:
         """The name in an obligation's id, such as `x86-64-kernel`."""
         return self.regime.name.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class MmuLevel:
+    """What the model's MMU makes of the entries of one level. All masks are of an entry.
+
+    leaf_bytes, table_bytes: the low bytes of what it takes for a leaf and for a table, if no reserved bit is set and a leaf
+    does not have all bits of `leaf_not_all` (0: no such rule). accessed, dirty: of a leaf. rights_bits: of a table entry,
+    the only ones that its rights depend on.
+    """
+
+    level: int
+    leaf_bytes: tuple[int, ...]
+    table_bytes: tuple[int, ...]
+    leaf_reserved: int
+    table_reserved: int
+    leaf_not_all: int
+    leaf_frame: int
+    table_frame: int
+    accessed: int
+    dirty: int
+    rights_bits: int
+
+
+def mmu_levels(tables: Tables, physical_bits: int) -> list[MmuLevel]:
+    """The levels of the MMU that walks these tables, on a machine with physical addresses of so many bits."""
+    mmu = mmu_for(tables.regime, Modes(physical_bits=physical_bits, svpbmt=tables.has_svpbmt))
+    return [
+        MmuLevel(
+            stage.level,
+            tuple(byte for byte, what in enumerate(stage.classes) if what == LEAF),
+            tuple(byte for byte, what in enumerate(stage.classes) if what == TABLE),
+            stage.leaf_reserved,
+            stage.table_reserved,
+            mmu.leaf_not_all,
+            stage.leaf_frame,
+            tables.regime.table_frame,
+            mmu.leaf_accessed,
+            mmu.leaf_dirty,
+            mmu.table_rights_bits,
+        )
+        for stage in mmu.stages
+    ]
 
 
 def _riscv64(width: int, kind: Kind, has_svpbmt: bool) -> Tables:

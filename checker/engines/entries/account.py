@@ -116,7 +116,8 @@ class Account:
     grants: the rights that flags stand for. rights: what the attributes along a path let pass, as the manual combines
     them; tables first. accessed, dirty: the fields' names in a leaf; marks: bits that a table entry may have besides.
     replaces: the fields that a protection replaces, the others being or-ed; None: all. keeps: what a caller of Protect
-    leaves as it was. protects: whether these tables are ever protected at all.
+    leaves as it was. protects: whether these tables are ever protected at all. is_strict: hardware faults at what is
+    reserved; else software shall not write it, and hardware may ignore it.
     """
 
     manual: str
@@ -139,6 +140,7 @@ class Account:
     replaces: frozenset[str] | None = None
     keeps: Callable[[Flags, Flags], Truth] = lambda old, new: z3.BoolVal(True)
     protects: bool = True
+    is_strict: bool = True
 
     @property
     def top_level(self) -> int:

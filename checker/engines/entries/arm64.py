@@ -150,6 +150,7 @@ def stage1_account(is_user: bool) -> Account:
         rights=_stage1_rights,
         accessed="AF",
         marks=1 << 55,  # software's: hardware ignores it
+        is_strict=False,
         replaces=frozenset({"AP[1]", "AP[2]", "UXN", "PXN"}),
         keeps=_keeps_the_type,
     )
@@ -202,6 +203,7 @@ def el2_account() -> Account:
         rights=_el2_rights,
         accessed="AF",
         marks=1 << 55,
+        is_strict=False,
         replaces=frozenset({"AP[1]", "AP[2]", "XN"}),
         keeps=_keeps_the_type,
     )
@@ -249,5 +251,6 @@ def stage2_account() -> Account:
         rights=_stage2_rights,
         accessed="AF",
         marks=1 << 55,
+        is_strict=False,
         protects=False,
     )

@@ -36,12 +36,21 @@ _RESERVED = (
 )
 
 
+_LAST = ("a pointer in the last level", lambda entry: z3.Extract(3, 1, entry) == 0)
+
+
 def _leaf_layout(level: int, has_svpbmt: bool) -> Layout:
     misaligned = span(9 + 9 * level, 10) if level else 0
     fields = (*_LOW, _PBMT) if has_svpbmt else _LOW
     zero = 1 << 63 | span(60, 54) | misaligned | (0 if has_svpbmt else _PBMT.mask)
     source = f"{_SPEC}; {_SVPBMT}" if has_svpbmt else _SPEC
-    return Layout(f"{source}; a leaf of level {level}", span(53, 10) & ~misaligned, fields, zero, _RESERVED)
+    return Layout(
+        f"{source}; a leaf of level {level}",
+        span(53, 10) & ~misaligned,
+        fields,
+        zero,
+        (*_RESERVED, *(() if level else (_LAST,))),
+    )
 
 
 def _table_layout(level: int) -> Layout:

@@ -14,6 +14,7 @@ import z3
 from vmaspace.checker.adapters.entries import ALL_TABLES, Tables
 from vmaspace.checker.engines.entries.changes import CHANGES
 from vmaspace.checker.engines.entries.counterexample import told
+from vmaspace.checker.engines.entries.hardware import HARDWARE
 from vmaspace.checker.engines.entries.leaves import LEAVES
 from vmaspace.checker.engines.entries.paths import PATHS
 from vmaspace.checker.engines.entries.query import Claim, Query, Subject
@@ -21,7 +22,7 @@ from vmaspace.checker.engines.entries.words import Truth
 from vmaspace.checker.report.verdict import Kind, Verdict
 
 ENGINE = "entries"
-CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*LEAVES, *PATHS, *CHANGES)}
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*LEAVES, *PATHS, *CHANGES, *HARDWARE)}
 TIMEOUT = 20.0  # seconds for a query; none needs more than a fraction of one
 
 

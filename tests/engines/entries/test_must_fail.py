@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vmaspace.checker.adapters.entries import ALL_TABLES, Regime, Tables
-from vmaspace.checker.engines.entries import CLAIMS, changes, prove_entries
+from vmaspace.checker.adapters.entries import ALL_TABLES, Regime, Tables, mmu_levels
+from vmaspace.checker.engines.entries import CLAIMS, changes, hardware, prove_entries
 from vmaspace.checker.report.verdict import Kind, Verdict
 
 FORMATS = {tables.slug: tables for tables in ALL_TABLES}
@@ -132,6 +132,16 @@ TWINS = {
     ),
     "x86: the wrong accessed bit": ("x86-64", {"accessed": 0x40}, "accessed_flags_change_nothing_else"),
     "x86: 1 GiB of every 512 GiB is out of reach": ("x86-64", {"width": 47}, "indices_are_an_address"),
+    "x86: the MMU reads a large leaf's address a bit short": (
+        "x86-64",
+        {"leaf_frames": (0x000FFFFFFFFFF000, 0x0007FFFFFFE00000, 0x000FFFFFC0000000, 0)},
+        "the_mmu_takes_entries_as_the_manuals_say",
+    ),
+    "x86: rights that depend on a table's accessed flag": (
+        "x86-64",
+        {"table_rights": of_regime(lambda r: lambda entry: r.table_rights(entry) & 62 + (entry >> 5 & 1))},
+        "the_mmu_takes_entries_as_the_manuals_say",
+    ),
     "EPT: uncached is write-through": (
         "ept",
         {"leaf_bits": leaf_bits(lambda bits, flags, level: bits | (flags & 1) << 5)},
@@ -236,6 +246,26 @@ def test_an_index_of_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "index_at", lambda va, level: va >> 12 + 9 * level & 255)
     names = ("an_address_is_its_indices", "indices_are_an_address")
     assert set(broken(FORMATS["riscv64-sv39"], *names)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("slug", "members"),
+    [
+        ("x86-64", {"leaf_reserved": 0}),
+        ("ept", {"table_reserved": 0, "table_bytes": tuple(range(256))}),
+        ("arm64", {"leaf_bytes": ()}),
+        ("riscv64-sv39-with-svpbmt", {"leaf_not_all": 0}),
+        ("riscv64-sv39", {"dirty": 0}),
+        # What the last level of riscv64 must not hold: an entry that may neither be read, written nor executed.
+        ("riscv64-sv39", {"leaf_bytes": tuple(byte for byte in range(256) if byte & 1)}),
+    ],
+)
+def test_an_mmu_with_a_rule_missing(slug: str, members: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        hardware, "mmu_levels", lambda tables, bits: [replace(level, **members) for level in mmu_levels(tables, bits)]
+    )
+    name = "the_mmu_takes_entries_as_the_manuals_say"
+    assert broken(FORMATS[slug], name)[name].verdict is Kind.VIOLATED
 
 
 def test_every_claim_has_a_twin() -> None:
