@@ -15,6 +15,7 @@ from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
 from vmaspace.checker.cli.entries import chosen_names, is_asked, prove_claims
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.exploration import explore_profile, only
+from vmaspace.checker.cli.oracle import ask_oracle, demand_oracle
 from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program, settings
@@ -45,6 +46,7 @@ FUZZ_SECONDS = 20.0
 def check(o: argparse.Namespace) -> int:
     """The main job: prove (the properties, and the claims about entries), explore, fuzz, known answers."""
     profile = PROFILES[o.profile]
+    has_oracle = demand_oracle(o)
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
     names, claims = chosen_names(o, program)
@@ -61,6 +63,10 @@ def check(o: argparse.Namespace) -> int:
         verdicts += [*found, *disagreements(verdicts, found)]
         if explored:
             blocks["explore"] = explored
+    if has_oracle:
+        found, blocks["oracle"], late_too = ask_oracle(profile, o.seed, _left(start, o.budget))
+        verdicts += found
+        late |= late_too
     left = _left(start, o.budget)
     seconds = profile.fuzz_seconds if left is None else min(profile.fuzz_seconds, left)
     if seconds > 0:

@@ -20,6 +20,7 @@ from vmaspace.checker.report.verdict import Exit
 
 PROFILES = ("quick", "ci", "nightly")
 ARCHES = ("x86_64", "arm64", "riscv64")
+ORACLES = ("unicorn",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +75,7 @@ def _check(p: argparse.ArgumentParser) -> None:
         "--budget", type=_seconds, metavar="SECONDS", help="end after so long; what is left is undecided"
     )
     p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the fuzzing (default: 0)")
+    _oracle(p, "compare page tables and walks with an emulated MMU too")
     _only(p)
     _proving(p)
     _output(p)
@@ -185,6 +187,10 @@ def _only(p: argparse.ArgumentParser) -> None:
 def _proving(p: argparse.ArgumentParser) -> None:
     p.add_argument("--jobs", type=_natural, metavar="N", help="worker processes (default: one a core)")
     p.add_argument("--slowest", type=_natural, default=5, metavar="N", help="list the N slowest (default: 5)")
+
+
+def _oracle(p: argparse.ArgumentParser, text: str) -> None:
+    p.add_argument("--oracle", choices=ORACLES, help=f"{text}; needs vmaspace[oracle]")
 
 
 def _model(p: argparse.ArgumentParser) -> None:

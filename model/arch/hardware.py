@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from vmaspace.model.arch.regime import ALL_RIGHTS, INDEX_MASK, KERNEL_RIGHTS_SHIFT, Regime
+from vmaspace.model.arch.walk import Memory
 from vmaspace.model.constants import Paddr, Vaddr
-
-if TYPE_CHECKING:
-    from vmaspace.model.physical_memory import PhysicalMemory
 
 
 class AccessKind(IntEnum):
@@ -115,7 +113,7 @@ class Mmu:
 
 
 def translate(
-    mmu: Mmu, memory: PhysicalMemory, root: Paddr, va: Vaddr, kind: AccessKind, *, is_user: bool
+    mmu: Mmu, memory: Memory, root: Paddr, va: Vaddr, kind: AccessKind, *, is_user: bool
 ) -> Translation | WalkFault:
     """What hardware answers to an access to `va` through the tables at `root`. Changes nothing.
 
@@ -165,7 +163,7 @@ def translate(
     raise AssertionError("no entry of the last level leads to a table")
 
 
-def apply_updates(memory: PhysicalMemory, updates: tuple[Update, ...]) -> None:
+def apply_updates(memory: Memory, updates: tuple[Update, ...]) -> None:
     """Set the bits in memory, as hardware does with an access that it grants, and on x86-64 also with one that faults."""
     for table, slot, bits in updates:
         page = memory.page_for(table)

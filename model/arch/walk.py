@@ -5,13 +5,23 @@ Software's view: nothing is checked and nothing is changed. What a CPU makes of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from vmaspace.model.arch.regime import Regime, index_at
 from vmaspace.model.constants import Paddr, Vaddr
 
-if TYPE_CHECKING:
-    from vmaspace.model.physical_memory import PhysicalMemory
+
+class Frame(Protocol):
+    """A page of memory, as 512 words of 64 bits."""
+
+    @property
+    def words(self) -> memoryview: ...
+
+
+class Memory(Protocol):
+    """What is walked: `PhysicalMemory`, or another place where the same bytes are."""
+
+    def page_for(self, paddr: Paddr) -> Frame | None: ...
 
 
 class Step(NamedTuple):
@@ -23,7 +33,7 @@ class Step(NamedTuple):
     entry: int
 
 
-def walk(regime: Regime, memory: PhysicalMemory, root: Paddr, va: Vaddr) -> list[Step]:
+def walk(regime: Regime, memory: Memory, root: Paddr, va: Vaddr) -> list[Step]:
     """The entries on the way to `va`, from the root on. The last one is a leaf, or not present.
 
     A table entry that leads to no memory ends the walk too.
