@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("unicorn", reason="needs the package unicorn: pip install 'vmaspace[oracle]'")
 
 from vmaspace.checker.adapters.edited_tables import EditedTables
-from vmaspace.checker.adapters.hardware import Mmu, Modes, Regime, Stage, mmu_for
+from vmaspace.checker.adapters.hardware import LEAF, Mmu, Modes, Regime, Stage, mmu_for
 from vmaspace.checker.engines.oracle.bench import Bench
 from vmaspace.checker.engines.oracle.matrix import compare_matrix
 from vmaspace.checker.engines.oracle.model_tables import compare_model
@@ -53,39 +53,60 @@ def _leaf(change: Callable[[int], int]) -> Change:
     return changed
 
 
+def _root_like_others(mmu: Mmu) -> Mmu:
+    root, *others = mmu.stages
+    return replace(mmu, stages=(root._replace(classes=others[0].classes), *others))
+
+
+def _last_level_01(stage: Stage) -> Stage:
+    if stage.level:
+        return stage
+    return stage._replace(classes=tuple(LEAF if low & 3 == 1 else now for low, now in enumerate(stage.classes)))
+
+
+def _write_only(stage: Stage) -> Stage:
+    return stage._replace(classes=tuple(LEAF if low & 7 == 5 else now for low, now in enumerate(stage.classes)))
+
+
+def _misaligned(stage: Stage) -> Stage:
+    return stage._replace(leaf_reserved=stage.leaf_reserved & ~((1 << 54) - 1))
+
+
+def _code(mmu: Mmu, lost: int) -> Mmu:
+    """The code of a fault without some bits."""
+    encode = mmu.encode
+    return replace(mmu, encode=lambda *arguments: encode(*arguments) & ~lost)
+
+
 # What the reference forgets, by architecture.
 PLANTED: list[tuple[str, str, Change]] = [
-    ("x86_64", "NX of a table entry", _path(lambda entry, right: right | (right | right >> 1 | right << 2) & 0x24)),
+    ("x86_64", "NX of a table entry", _path(lambda entry, right: right | 0x20 | (right & 1) << 2)),
     ("x86_64", "U of a table entry", _path(lambda entry, right: right | right >> 3)),
     ("x86_64", "W of a table entry", _path(lambda entry, right: right | (right & 9) << 1)),
     ("x86_64", "NX of a leaf", _leaf(lambda entry: entry & ~(1 << 63))),
     ("x86_64", "reserved bits of a leaf", _stages(lambda stage: stage._replace(leaf_reserved=0))),
     ("x86_64", "reserved bits of a table entry", _stages(lambda stage: stage._replace(table_reserved=0))),
-    ("x86_64", "PS at the root", lambda mmu: replace(mmu, stages=(mmu.stages[0]._replace(classes=mmu.stages[1].classes), *mmu.stages[1:]))),
+    ("x86_64", "PS at the root", _root_like_others),
     ("x86_64", "the accessed bit of tables", lambda mmu: replace(mmu, table_accessed=0)),
     ("x86_64", "the dirty bit", lambda mmu: replace(mmu, leaf_dirty=0)),
     ("x86_64", "SMEP", _granting(KERNEL_EXECUTE)),
-    ("x86_64", "the bit of a fetch in the error code", lambda mmu: replace(mmu, encode=lambda *a: _x86_code(mmu, a) & ~16)),
+    ("x86_64", "the bit of a fetch in the error code", lambda mmu: _code(mmu, 16)),
     ("arm64", "PXN of a leaf", _leaf(lambda entry: entry & ~(1 << 53))),
     ("arm64", "UXNTable", _path(lambda entry, right: right | 4)),
     ("arm64", "APTable[1]", _path(lambda entry, right: right | (right & 9) << 1)),
     ("arm64", "APTable[0]", _path(lambda entry, right: right | 1)),
     ("arm64", "what a user writes, the kernel does not execute", _granting(KERNEL_EXECUTE)),
     ("arm64", "the access flag", lambda mmu: replace(mmu, leaf_accessed=0)),
-    ("arm64", "01 in the last level", _stages(lambda stage: stage._replace(classes=tuple(2 if low & 3 == 1 and not stage.level else now for low, now in enumerate(stage.classes))))),
-    ("arm64", "the level in the status", lambda mmu: replace(mmu, encode=lambda *a: int(mmu.encode(*a)) & ~3)),
+    ("arm64", "01 in the last level", _stages(_last_level_01)),
+    ("arm64", "the level in the status", lambda mmu: _code(mmu, 3)),
     ("riscv64", "U of a leaf", _leaf(lambda entry: entry | 1 << 4)),
     ("riscv64", "X of a leaf", _leaf(lambda entry: entry | 1 << 3)),
     ("riscv64", "the kernel does not execute a user's page", _granting(KERNEL_EXECUTE)),
-    ("riscv64", "an aligned large page", _stages(lambda stage: stage._replace(leaf_reserved=stage.leaf_reserved & ~0x3FFFFFFFFFFC00))),
-    ("riscv64", "writable and not readable", _stages(lambda stage: stage._replace(classes=tuple(2 if low & 7 == 5 else now for low, now in enumerate(stage.classes))))),
+    ("riscv64", "an aligned large page", _stages(_misaligned)),
+    ("riscv64", "writable and not readable", _stages(_write_only)),
     ("riscv64", "the accessed bit", lambda mmu: replace(mmu, leaf_accessed=0)),
     ("riscv64", "hardware sets the bits", lambda mmu: replace(mmu, sets_flags=False)),
-]  # fmt: skip
-
-
-def _x86_code(mmu: Mmu, arguments: Any) -> int:
-    return int(mmu.encode(*arguments))
+]
 
 
 @pytest.mark.parametrize(
