@@ -56,7 +56,8 @@ def summary(blocks: dict[str, Any]) -> list[str]:
         )
     for i in blocks.get("inspect", ()):
         lines.append(
-            f"inspect      {i['file']}: {counted(i['aspaces'], 'address space')}; {i['judged']} properties judged, "
+            f"inspect      {i['file']}: {counted(i['aspaces'], 'address space')}; "
+            f"{counted(i['judged'], 'property', 'properties')} judged, "
             f"{len(i['not_judged'])} not{':' if i['not_judged'] else ''}"
         )
         lines += [f"  --    {name}: {reason}" for name, reason in i["not_judged"].items()]

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,28 @@ def test_a_binary_file_is_refused(here, capsys):
     (here / "d.bin").write_bytes(bytes(range(256)) * 4)
     code, _, err = run(capsys, "d.bin")
     assert code == 2 and "there is no address space in it" in err
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text()
+
+
+def test_the_example_of_the_guide_is_what_it_says(here, capsys):
+    dump, console = re.findall(r"```(?:text|console)\n(.*?)```", DOCS, re.DOTALL)
+    (here / "netstack.txt").write_text(dump)
+    command, _, expected = console.partition("\n")
+    code, out, _ = run(capsys, *command.split()[3:])
+    assert code == 1
+    without_times = [re.sub(r"\d+\.\d+ s", "S", text).splitlines() for text in (expected, out)]
+    assert without_times[0] == without_times[1]
+
+
+def test_the_guide_lists_all_that_no_dump_tells(here, capsys):
+    kernel = "[0xffffff8000000000 0xffffffffffffffff] sz 0x8000000000"
+    lines = [f"as 0xf000 {kernel} typ 1 ref 1 'kernel' destroyed 0", f"  vmar 0xf100 {kernel} ref 1 state 1 'root' subregions 0"]
+    (here / "d.txt").write_text("\n".join(lines))
+    code, out, _ = run(capsys, "d.txt", "--json")
+    assert code == 0
+    (block,) = json.loads(out)["inspect"]
+    table = DOCS.partition("| not in a dump |")[2].partition("Further:")[0]
+    listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[-1])}
+    assert listed == set(block["not_judged"])
