@@ -13,6 +13,8 @@ from vmaspace.checker.engines.inspection import inspect
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.logic.execute import Interpreter
 from vmaspace.model.aspace import VmAspace
+from vmaspace.model.flags import VMM_PF_FLAG_USER, MmuFlag, VmarFlag
+from vmaspace.model.status import Status
 from vmaspace.model.system import System
 
 CONTRACT = standard_contract()
@@ -311,3 +313,17 @@ def test_the_tree_that_a_fault_leaves_is_judged_as_far_as_it_tells() -> None:
     broken = tree.replace("[0x400000 0x43ffff]", "[0x203000 0x242fff]")
     told = told_of(CONTRACT, read_dump(broken, "d"), "x86_64")
     assert not {v.property: v.is_green for v in inspect(CONTRACT, told, "d").verdicts}["siblings_are_disjoint"]
+
+
+def test_the_model_prints_such_a_tree_when_a_page_never_comes() -> None:
+    system = System(aslr_disabled=True)
+    aspace = system.create_default_aspace(0, "waiting")
+    assert aspace is not None and aspace.root is not None
+    perms = MmuFlag.PERM_READ | MmuFlag.PERM_USER
+    _, vmo = system.create_pager_vmo(0x4000)
+    status, mapping = aspace.root.create_vm_mapping(0, 0x4000, 0, VmarFlag.SPECIFIC, vmo, 0, perms)
+    assert mapping is not None, status.name
+    assert aspace.page_fault(mapping.base, VMM_PF_FLAG_USER) is Status.ZX_ERR_TIMED_OUT
+    printed = only("\n".join(system.console))
+    assert printed.root is not None and not printed.has_header
+    assert [(child.kind, child.base, child.size) for child in printed.root.children] == [("mapping", mapping.base, 0x4000)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vmaspace.model.flags import MmuFlag
+from vmaspace.model.flags import MmuFlag, VmarFlag
 from vmaspace.model.status import AssertionViolation
 from vmaspace.model.system import System
 
@@ -90,3 +90,21 @@ def test_a_dump_takes_both_locks(demo) -> None:
         assert demo.aspace.dump_locked() == DUMP
     with demo.system.aspace_list_lock, pytest.raises(AssertionViolation):
         demo.aspace.dump_all_aspaces(demo.system)
+
+
+def test_the_code_of_the_vdso_has_a_reference_more(world) -> None:
+    vdso = world.system.vdso
+    perms = MmuFlag.PERM_READ | MmuFlag.PERM_EXECUTE
+    _, code = world.root.create_vm_mapping(
+        0x10000, vdso.code_size, 0, VmarFlag.SPECIFIC, world.system.create_vdso_vmo(), vdso.code_start, perms
+    )
+    world.map(0, 1)
+    assert world.aspace.vdso_code_mapping is code is not None
+    # On the line of a VMO stands the mapping's count: the list of its parent holds it, and its address space.
+    lines = [line for line in world.aspace.dump().splitlines() if line.lstrip().startswith("vmo")]
+    assert [line.split(" ref ")[1].split()[0] for line in lines] == ["1", "2"]
+
+
+def test_an_object_stays_on_its_line(world) -> None:
+    world.aspace.rename("a\nb\x1b[2J\x7fé")
+    assert world.aspace.dump(verbose=False).split("'")[1] == "a\\x0ab\\x1b[2J\\x7fé"
