@@ -98,6 +98,7 @@ class ArchAccess(ArchMapper):
         regime = self.regime
         frees = non_terminal is NonTerminalAction.FREE_UNACCESSED
         mark = regime.table_accessed
+        is_hardware = self.arch.has_hardware_accessed_flag
         is_root = level == regime.top_level
         is_shared_root = is_root and self.kind is ArchAspaceKind.SHARED
         always = not mark or is_shared_root or (is_root and self._is_root_accessed_elsewhere())
@@ -105,19 +106,23 @@ class ArchAccess(ArchMapper):
             if not level or regime.is_leaf(entry, level):
                 if end - start == reach(level):
                     self._harvest_leaf(table, slot, start, level, terminal)
+                elif self.arch.steps_over_large_pages:
+                    raise AssertionViolation("a harvest does not meet a large page in part", self.arch.mmu_file)
                 continue
             below = self.table_at(entry)
             if always or entry & mark:
                 self._harvest_in(below, level - 1, start, end, non_terminal, terminal)
             elif frees:
                 self._unmap_in(below, level - 1, start, end, ArchUnmapOptions.NONE)
+                if below.num_mappings and self.arch.asserts_whole_harvest:
+                    raise AssertionViolation("a harvest covers the whole of a table that it frees", self.arch.mmu_file)
             else:
                 continue
             if not mark:
                 continue
             if not below.num_mappings and not is_shared_root:
                 self.unlink(table, slot, start, level)
-            elif entry & mark and frees and not end & reach(level) - 1:
+            elif entry & mark and frees and (is_hardware or not end & reach(level) - 1):
                 self._unmark(table, slot, start, level)
 
     def _is_root_accessed_elsewhere(self) -> bool:

@@ -63,6 +63,8 @@ class ArchVmAspace(ArchAccess):
             )
         if self.flags & ArchAspaceFlag.GUEST and not arch.has_guests:
             return ZX_ERR_NOT_SUPPORTED
+        if arch.asserts_user_half and not self.is_kernel and self.base + self.size > self._top():
+            raise AssertionViolation("an address space lies in what its page tables translate", arch.mmu_file)
         if self.is_kernel:
             self.asid = arch.kernel_asid
             self.root = self.system.boot_tables.root
@@ -70,6 +72,11 @@ class ArchVmAspace(ArchAccess):
             self.tlb.kernel_tables = self
             return ZX_OK
         return self._make_root()
+
+    def _top(self) -> int:
+        """One past the last address that tables of this kind are made for."""
+        width = self.regime.width
+        return 1 << (width - 1 if self.arch.aliases_kernel_half and not self.flags & ArchAspaceFlag.GUEST else width)
 
     def _make_root(self) -> Status:
         status = ZX_OK
@@ -129,6 +136,8 @@ class ArchVmAspace(ArchAccess):
         *Leaves alone:* everything but the reference counts, the links and the root.
         """
         self._assert_can_unify(shared, restricted)
+        if self.arch.asserts_unified_range and (self.base or self.size):
+            raise AssertionViolation("a unified space has no range of its own", self.arch.mmu_file)
         if self.arch.unified_shares_root:
             if not self.system.heap.allocate():
                 return ZX_ERR_NO_MEMORY
@@ -178,6 +187,8 @@ class ArchVmAspace(ArchAccess):
                 raise AssertionViolation("a unified table's shared part counts it", file)
             if self.restricted is not None and self.restricted.references != 1:
                 raise AssertionViolation("a unified table's restricted part counts it alone", file)
+            if self.arch.asserts_unified_empty and self.root is not None and self.root.num_mappings:
+                raise AssertionViolation("a unified table's restricted part is emptied before the table goes", file)
         elif self.references:
             raise AssertionViolation("no unified table refers to tables that are freed", file)
         elif not self.is_empty():

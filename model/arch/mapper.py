@@ -56,11 +56,15 @@ class ArchMapper(ArchTables):
         *Asserts:* (but on x86-64) an aligned address in the range and aligned pages; x86-64: not unified tables, no large
         page in the way of SKIP or UPGRADE; arm64: updates are enabled.
         """
-        for paddr in paddrs:
-            if not self._is_valid_paddr(paddr):
-                return self.misuse("pages are aligned, and lie in physical memory")
-        status = self._check_edit(va, mmu_flags, len(paddrs))
+        status = self._check_range_of_map(va)
+        if status is ZX_OK:
+            status = self._check_paddrs(paddrs)
+        if status is ZX_OK:
+            status = self._check_start_of_map(va, mmu_flags, len(paddrs))
         if status is not ZX_OK or not paddrs:
+            return status
+        status = self._check_regime(va, len(paddrs))
+        if status is not ZX_OK:
             return status
         return self._map_all(MappingCursor(va, paddrs, PAGE_SIZE), mmu_flags, action)
 
@@ -71,15 +75,15 @@ class ArchMapper(ArchTables):
         *Fails with:* as `map` with ERROR.
         *Asserts:* as `map`.
         """
-        if not self._is_valid_paddr(paddr):
-            return self.misuse("pages are aligned, and lie in physical memory")
-        status = self._check_edit(va, mmu_flags, count)
+        status = self._check_range_of_map(va)
+        if status is ZX_OK:
+            status = self._check_start_of_map(va, mmu_flags, count, paddr)
         if status is not ZX_OK or (count == 0 and not self.arch.maps_nothing):
             return status
+        status = self._check_regime(va, count)
+        if status is not ZX_OK:
+            return status
         return self._map_all(MappingCursor(va, [paddr], count << PAGE_SHIFT), mmu_flags, ExistingEntryAction.ERROR)
-
-    def _is_valid_paddr(self, paddr: Paddr) -> bool:
-        return not paddr & PAGE_MASK and not paddr >> self.arch.paddr_width
 
     def _map_all(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Map what the cursor goes over; on failure take back what it has passed."""
@@ -109,6 +113,8 @@ class ArchMapper(ArchTables):
                     paddr = cursor.paddr
                     leaf = paddr >> regime.frame_shift | self.leaf_bits(mmu_flags, level)
                     self.set_entry(table, slot, cursor.va, level, leaf)
+                    if arch.map_is_fenced and self.is_kernel:
+                        self.shootdown.enqueue(cursor.va, level, 0, is_terminal=True)
                     cursor.consume(span)
                     slot += 1
                     continue
@@ -132,6 +138,8 @@ class ArchMapper(ArchTables):
             if mark & ~entry:
                 table.words[slot] = entry | mark
             return self.table_at(entry)
+        if level == self.regime.top_level and self.kind is ArchAspaceKind.SHARED and self.arch.asserts_shared_root:
+            raise AssertionViolation("no table is made below the root of a shared part", self.arch.mmu_file)
         made = self.new_table()
         if made is None:
             return None
@@ -160,6 +168,8 @@ class ArchMapper(ArchTables):
             elif action is ExistingEntryAction.UPGRADE:
                 is_same = not (old ^ new) & frame
                 self._upgrade(table, slot, cursor.va, new, is_same, mmu_flags)
+                if fenced and words[slot] != old:
+                    self.shootdown.enqueue(cursor.va, _LEAF, 0, is_terminal=True)
             cursor.consume(PAGE_SIZE)
             slot += 1
         return ZX_OK
@@ -195,8 +205,10 @@ class ArchMapper(ArchTables):
             return
         root, ours, theirs = unified.own_root(), self.own_root().words[slot], unified.own_root().words[slot]
         flags = self.regime.table_accessed | self.regime.dirty if self.regime.table_accessed else 0
-        if (ours ^ theirs) & ~flags:
+        if self.arch.asserts_equal_roots and (ours ^ theirs) & ~flags:
             raise AssertionViolation("a restricted root and its unified root agree", self.arch.mmu_file)
+        if theirs == new:
+            return  # riscv64: a large page in a restricted root is never propagated, nor what comes of it
         unified.set_entry(root, slot, va, self.regime.top_level, new, is_terminal=False)
         unified.shootdown.flush()
 
@@ -211,7 +223,10 @@ class ArchMapper(ArchTables):
         what lies lower is gone then. With it, the whole large page goes.
         *Asserts:* (but on x86-64) an aligned address in the range; x86-64: not unified tables; arm64: updates are enabled.
         """
-        status = self._check_edit(va, MMU_PERM_READ, count)
+        self._assert_editable()
+        status = self._check_start(va)
+        if status is ZX_OK:
+            status = self._check_regime(va, count)
         if status is not ZX_OK or not count:
             return status
         root, top = self.own_root(), self.regime.top_level
@@ -225,9 +240,10 @@ class ArchMapper(ArchTables):
         regime, span = self.regime, reach(level)
         is_root = level == regime.top_level
         for slot, found, start, end in self.entries_in(table, level, low, high):
-            entry = found
+            entry, reported = found, options & ArchUnmapOptions.HARVEST
             if level and regime.is_leaf(entry, level) and end - start < span:
                 status = self._split_for_edit(table, slot, start, level, options)
+                reported = ArchUnmapOptions.NONE
                 if status is not ZX_OK:
                     is_kept = not options & ArchUnmapOptions.ENLARGE if self.arch.enlarges_only_if_asked else not options
                     if is_kept or status is ZX_ERR_NOT_SUPPORTED:
@@ -235,8 +251,8 @@ class ArchMapper(ArchTables):
                 entry = table.words[slot]
             if not level or regime.is_leaf(entry, level):
                 self.set_entry(table, slot, start, level, 0)
-                if options & ArchUnmapOptions.HARVEST and not level:
-                    self._report_removed(entry)
+                if reported:
+                    self._report_removed(entry, level)
                 continue
             below = self.table_at(entry)
             status = self._unmap_in(below, level - 1, start, end, options)
@@ -260,12 +276,12 @@ class ArchMapper(ArchTables):
         self.set_entry(table, slot, va, level, 0, is_terminal=False)
         self.shootdown.free(below)
 
-    def _report_removed(self, entry: int) -> None:
+    def _report_removed(self, entry: int, level: int) -> None:
         harvest = self.arch.unmap_harvest
-        if harvest is UnmapHarvest.EVERYTHING or (
+        if (harvest is UnmapHarvest.EVERYTHING and level == _LEAF) or (
             harvest is UnmapHarvest.ACCESSED and entry & self.regime.accessed
         ):
-            self.report_accessed(entry, _LEAF)
+            self.report_accessed(entry, level)
 
     def report_accessed(self, entry: int, level: int) -> bool:
         """Tell the page queues that a leaf's first page was accessed; False for device memory, which has no age."""
@@ -323,14 +339,20 @@ class ArchMapper(ArchTables):
         what lies lower has changed then.
         *Asserts:* x86-64: not unified tables; arm64: updates are enabled.
         """
-        if not self.is_valid_vaddr(va) or va & PAGE_MASK:
+        self._assert_editable()
+        if not self.is_valid_vaddr(va) or not self._is_page_start(va):
             return ZX_ERR_INVALID_ARGS
+        if self.arch.empty_is_ok_first and not count:
+            return ZX_OK
+        status = self._check_flags(mmu_flags)
+        if status is not ZX_OK:
+            return status
         if self.arch.unmaps_guests_to_protect and self.flags & ArchAspaceFlag.GUEST:
-            status = self._check_flags(mmu_flags)
-            return self.unmap(va, count, ArchUnmapOptions.ENLARGE) if status is ZX_OK else status
-        status = self._check_edit(va, mmu_flags, count)
-        if status is not ZX_OK or not count:
-            return ZX_ERR_INVALID_ARGS if status is ZX_ERR_OUT_OF_RANGE else status
+            return self.unmap(va, count, ArchUnmapOptions.ENLARGE)
+        if self._check_regime(va, count) is not ZX_OK:
+            return ZX_ERR_INVALID_ARGS
+        if not count:
+            return ZX_OK
         root, top = self.own_root(), self.regime.top_level
         status = self._protect_in(root, top, va, va + (count << PAGE_SHIFT), mmu_flags, options)
         self.shootdown.finish()
@@ -363,23 +385,50 @@ class ArchMapper(ArchTables):
         """Whether these tables may be edited directly."""
         return self.kind is not ArchAspaceKind.UNIFIED
 
-    def _check_edit(self, va: Vaddr, mmu_flags: int, count: int) -> Status:
-        """The checks that every edit begins with, in the machine's order."""
-        arch = self.arch
-        if arch.asserts_unified_unedited and not self.is_editable():
-            raise AssertionViolation("unified page tables are not edited directly", arch.mmu_file)
+    def _assert_editable(self) -> None:
+        if self.arch.asserts_unified_unedited and not self.is_editable():
+            raise AssertionViolation("unified page tables are not edited directly", self.arch.mmu_file)
+
+    def _check_range_of_map(self, va: Vaddr) -> Status:
+        """What a mapping is asked first: where it starts."""
+        self._assert_editable()
         if not self.is_valid_vaddr(va):
             return self.misuse("an edit starts in the range of the page tables")
-        if va & PAGE_MASK or (arch.checks_canonical and not self.is_canonical(va)):
-            return self.misuse("an edit starts at a page")
-        if arch.empty_is_ok_first and not count:
-            return ZX_OK
-        status = self._check_flags(mmu_flags)
+        if self.arch.refused_map_is_access:
+            self.accessed_since_check = True
+        return ZX_OK
+
+    def _check_paddrs(self, paddrs: Sequence[Paddr]) -> Status:
+        width = self.arch.paddr_width
+        for paddr in paddrs:
+            if paddr & PAGE_MASK or paddr >> width:
+                return self.misuse("pages are aligned, and lie in physical memory")
+        return ZX_OK
+
+    def _check_start_of_map(self, va: Vaddr, mmu_flags: int, count: int, *paddrs: Paddr) -> Status:
+        """The flags, then the alignment; on x86-64 the other way round, and for no pages no flags."""
+        status = ZX_OK if self.arch.empty_is_ok_first else self._check_flags(mmu_flags)
+        if status is ZX_OK and paddrs:
+            status = self._check_paddrs(paddrs)
         if status is not ZX_OK:
             return status
-        if arch.asserts_updates_enabled and not self.updates_enabled:
-            raise AssertionViolation("page tables are not edited once updates are disabled", arch.mmu_file)
-        if arch.checks_range and not self.is_in_regime(va, count << PAGE_SHIFT):
+        if not self._is_page_start(va):
+            return self.misuse("an edit starts at a page")
+        return self._check_flags(mmu_flags) if self.arch.empty_is_ok_first and count else ZX_OK
+
+    def _check_start(self, va: Vaddr) -> Status:
+        if not self.is_valid_vaddr(va):
+            return self.misuse("an edit starts in the range of the page tables")
+        return ZX_OK if self._is_page_start(va) else self.misuse("an edit starts at a page")
+
+    def _is_page_start(self, va: Vaddr) -> bool:
+        return not va & PAGE_MASK and (not self.arch.checks_canonical or self.is_canonical(va))
+
+    def _check_regime(self, va: Vaddr, count: int) -> Status:
+        """The last checks before the tables are touched; arm64 alone has some."""
+        if self.arch.asserts_updates_enabled and not self.updates_enabled:
+            raise AssertionViolation("page tables are not edited once updates are disabled", self.arch.mmu_file)
+        if self.arch.checks_range and not self.is_in_regime(va, count << PAGE_SHIFT):
             return ZX_ERR_OUT_OF_RANGE
         return ZX_OK
 
@@ -396,4 +445,5 @@ class ArchMapper(ArchTables):
 
     def is_in_regime(self, va: Vaddr, size: ByteSize) -> bool:
         """Whether the tables can translate `[va, va + size)`."""
-        return (va & (1 << self.regime.width) - 1) + size <= 1 << self.regime.width
+        start = va - self.arch.kernel_aspace_base if self.is_kernel else va
+        return start >= 0 and start + size <= 1 << self.regime.width

@@ -43,6 +43,12 @@ class Arch:
     asserts_restricted_role: bool  # InitUnified: the restricted part was created restricted
     asserts_inactive_at_destroy: bool  # Destroy: DEBUG_ASSERT that no CPU has the aspace loaded
     asserts_valid_vaddr: bool  # Map, Unmap, Query: DEBUG_ASSERT an address in the range; else INVALID_ARGS
+    asserts_shared_root: bool  # Map: DEBUG_ASSERT that a shared root needs no new table
+    asserts_equal_roots: bool  # DEBUG_ASSERT that a restricted root equals its unified one before it changes
+    asserts_unified_empty: bool  # Destroy: DEBUG_ASSERT that the restricted part was emptied before the unified space goes
+    asserts_user_half: bool  # Init: DEBUG_ASSERT that a user's range is one that a user can have
+    asserts_unified_range: bool  # InitUnified: DEBUG_ASSERT that base and size are 0
+    asserts_whole_harvest: bool  # HarvestAccessed: DEBUG_ASSERT that a table that is freed is covered as a whole
     asserts_unified_unedited: bool  # Map, Unmap, Protect: DEBUG_ASSERT that the tables are not unified
     asserts_updates_enabled: bool  # Map, Unmap, Protect: ASSERT that DisableUpdates was not called
     refuses_uncached_code: bool  # Map, Protect: EXECUTE with a cache policy is INVALID_ARGS
@@ -77,6 +83,7 @@ class Arch:
     checks_range: bool  # that a range does not leave what the tables translate
     empty_is_ok_first: bool  # no pages are OK before the flags are looked at
     maps_nothing: bool  # MapContiguous of no pages counts as an access
+    refused_map_is_access: bool  # Map counts as an access once it starts in the range, whatever comes of it
     steps_over_large_pages: bool  # Map of single pages over a large one violates the cursor, unless it is an error
     maps_below_tables: bool  # where a table is, MapContiguous goes on below; else it is in the way
     map_is_fenced: bool  # an entry that was not present may be remembered as such

@@ -256,7 +256,7 @@ class ArchTables:
             upper = MAX_U64 ^ (1 << self.regime.width) - 1 if self.is_kernel else 0
             # Above the last slot of a user's range stands what is not its own: the kernel's half, or a shared part.
             own = self.is_kernel or self.kind is ArchAspaceKind.UNIFIED
-            slots = range(ENTRIES if own else self.arch.root_slots(self.base, self.size)[1] + 1)
+            slots = range(ENTRIES if own else index_at(self.base + self.size - 1, top) + 1)
             if self.kind is ArchAspaceKind.UNIFIED:
                 slots = range(self.arch.user_root_slots)
             yield from self._leaves_below(self.root, top, upper, slots)
