@@ -21,6 +21,7 @@ from vmaspace.checker.report.verdict import Exit
 PROFILES = ("quick", "ci", "nightly")
 ARCHES = ("x86_64", "arm64", "riscv64")
 ORACLES = ("unicorn",)
+TABLES = ("user", "kernel", "guest", "hypervisor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _fuzz(commands.add_parser("fuzz", help="drive the model and judge every step"))
     _replay(commands.add_parser("replay", help="run a trace or a file of known answers again"))
     _inspect(commands.add_parser("inspect", help="judge the dump of a machine's address spaces"))
+    _show(commands.add_parser("show", help="draw an address space and the walk of one address, or decode one entry"))
     _audit(commands.add_parser("audit", help="plant faults in the model and see them found"))
     return top
 
@@ -148,6 +150,21 @@ def _inspect(p: argparse.ArgumentParser) -> None:
     _only(p)
     p.add_argument("--arch", choices=ARCHES, help="the machine, where the dump has no kernel space to tell it")
     _output(p)
+
+
+def _show(p: argparse.ArgumentParser) -> None:
+    p.set_defaults(job="walking.show")
+    p.add_argument("file", nargs="?", metavar="TRACE", help="a trace (.json); without one, a small example is made")
+    p.add_argument("--step", type=_natural, metavar="N", help="after so many steps of the trace (default: all)")
+    p.add_argument("--aspace", metavar="NAME", help="an address space, such as aspace1 (default: the one of --at)")
+    p.add_argument("--at", metavar="ADDRESS", help="walk the page tables to this address")
+    p.add_argument("--arch", choices=ARCHES, help="of the example or the entry (default: x86_64)")
+    p.add_argument("--seed", type=_natural, metavar="N", help="places the example (default: 0)")
+    p.add_argument("--entry", metavar="HEX", help="decode one page-table entry, and show nothing else")
+    p.add_argument("--level", type=_natural, metavar="N", help="of the entry's table; 0 is the last (default: 0)")
+    p.add_argument("--tables", choices=TABLES, help="whose the entry is (default: user)")
+    _model(p)
+    p.add_argument("--json", action="store_true", help="print one JSON object (vmaspace.show/1)")
 
 
 def _audit(p: argparse.ArgumentParser) -> None:

@@ -48,7 +48,7 @@ def replay(
     for messages.
     """
     began = time.monotonic()
-    contract = _contract_for(trace, contract, file)
+    contract = contract_for(trace, contract, file)
     reader = Reader(contract, trace, file)
     if trace.subject is not None or system_class is not None:
         found = _on_implementation(reader, system_class)
@@ -60,7 +60,8 @@ def replay(
     return with_changes(found, seconds=time.monotonic() - began, notes=notes)
 
 
-def _contract_for(trace: Trace, contract: Contract | None, file: str) -> Contract:
+def contract_for(trace: Trace, contract: Contract | None, file: str) -> Contract:
+    """The contract that a trace is read by: the one that is shipped, if none is given, with the trace's switches on."""
     known = contract if contract is not None else standard_contract()
     for i, name in enumerate(trace.switches):
         if name not in known.switches:

@@ -3,7 +3,7 @@
 Zircon's own dumps (`vm_address_region.cc`, `vm_mapping.cc`) are the taste; nothing here is parsed back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -68,3 +68,11 @@ def natural(name: str) -> tuple[str, int, str]:
     stem = name.rstrip("0123456789")
     digits = name[len(stem) :]
     return stem, int(digits or 0), name
+
+
+def rights_text(rights: int, privileges: Sequence[str] = ("user", "kernel")) -> str:
+    """`user r-x, kernel rw-`, of six bits: read, write and execute of the first, then of the second."""
+    return ", ".join(
+        f"{who} " + "".join(letter if rights >> 3 * place + bit & 1 else "-" for bit, letter in enumerate("rwx"))
+        for place, who in enumerate(privileges)
+    )

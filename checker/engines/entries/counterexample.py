@@ -8,6 +8,7 @@ import z3
 
 from vmaspace.checker.engines.entries.account import EXECUTE, NS, READ, USER, WRITE, Layout
 from vmaspace.checker.engines.entries.query import Look, Query
+from vmaspace.checker.report.notation import rights_text
 
 _CACHE = ("cached", "uncached", "uncached-device", "write-combining")
 _FLAGS = {USER: "user", READ: "read", WRITE: "write", EXECUTE: "execute", NS: "ns", 0x80: "invalid"}
@@ -51,12 +52,3 @@ def flags_text(flags: int) -> str:
     """`user read write, write-combining`."""
     names = [name for flag, name in _FLAGS.items() if flags & flag]
     return f"{' '.join(names) or 'nothing'}, {_CACHE[flags & 3]}"
-
-
-def rights_text(rights: int) -> str:
-    """`user r-x, kernel rw-`."""
-    user, kernel = (
-        "".join(letter if rights >> low + bit & 1 else "-" for bit, letter in enumerate("rwx"))
-        for low in (0, 3)
-    )
-    return f"user {user}, kernel {kernel}"

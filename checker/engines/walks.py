@@ -1,0 +1,305 @@
+"""The walk of an address in a run's address space, put in words: the entries, where they lead, and whose page that is.
+
+Not here: how it is laid out; that is `report.walk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vmaspace.checker.adapters.entries import Kind, Tables
+from vmaspace.checker.adapters.paging.fields import LAYOUTS, Decoded, Role, decode
+from vmaspace.checker.adapters.paging.walked import (
+    ArchVmAspace,
+    Walked,
+    is_translated,
+    mapped_page,
+    root_register,
+    walk_to,
+    without_tag,
+)
+from vmaspace.checker.engines.rerun import Rerun
+from vmaspace.checker.report.notation import flags_text, range_text, rights_text, size_text
+from vmaspace.checker.report.space import Aspace, Region, Space, read_space
+from vmaspace.checker.report.state import State
+from vmaspace.checker.report.walk import EntryView, FieldRow, Remark, Row, WalkView
+
+PAGE = 0x1000
+# Why a CPU grants less than the entries let pass.
+CPU_RULES = {
+    "x86_64": "SMEP and SMAP keep the kernel off a user's pages",
+    "arm64": "what EL0 may write EL1 does not execute",
+    "riscv64": "without SUM a supervisor does not touch a user's pages, and never executes them",
+}
+
+
+class WalkError(Exception):
+    """An address or an address space that cannot be walked; the message says why, and what to do."""
+
+
+# --- which address space ----------------------------------------------------------------------------------------------
+
+
+def chosen_aspaces(run: Rerun, name: str | None, at: int | None) -> list[str]:
+    """The address space that is meant, and its parts if it is unified; all of them if neither name nor address is given.
+
+    Without a name, an address means the youngest address space that it lies in.
+    """
+    space = read_space(run.state)
+    known = ", ".join(
+        f"{a.name} {range_text(a.base, a.size) if a.size else 'unified'}" for a in space.aspaces
+    )
+    if name is None and at is None:
+        return [a.name for a in space.aspaces]
+    if name is None:
+        assert at is not None
+        inside = [a for a in space.aspaces if not a.destroyed and _is_inside(run, space, a, at)]
+        if not inside:
+            raise WalkError(f"{at:#x} is in no address space that is alive; name one with --aspace: {known}")
+        chosen = inside[-1]
+    else:
+        found = next((a for a in space.aspaces if a.name == name), None)
+        if found is None:
+            raise WalkError(f"there is no address space {name!r} here; there are {known}")
+        chosen = found
+    return [chosen.name, *(part.name for part in _parts(space, chosen))]
+
+
+def _is_inside(run: Rerun, space: Space, aspace: Aspace, at: int) -> bool:
+    if aspace.type == "user":
+        at = without_tag(_tables(run, aspace.name), at)
+    return any(part.base <= at < part.base + part.size for part in (aspace, *_parts(space, aspace)))
+
+
+def _parts(space: Space, aspace: Aspace) -> list[Aspace]:
+    """The parts of a unified space, the restricted one first. It has no range of its own."""
+    return [part for part in space.aspaces if part.name in (aspace.restricted_part, aspace.shared_part)]
+
+
+def part_of(state: State, aspaces: list[str]) -> State:
+    """The state without other address spaces and their regions; what is left can be drawn by itself."""
+    home = state["values"].get("aspace", {})
+    elements = dict(state["elements"])
+    elements["Aspace"] = [a for a in elements.get("Aspace", ()) if a in aspaces]
+    elements["Region"] = [r for r in elements.get("Region", ()) if home.get(r) in aspaces]
+    return State(elements=elements, values=state["values"])
+
+
+# --- one walk ---------------------------------------------------------------------------------------------------------
+
+
+def walks(run: Rerun, aspaces: list[str], at: int) -> list[WalkView]:
+    """The walk through the tables of the first of these address spaces; of a unified one, through those of the part too."""
+    space = read_space(run.state)
+    chosen, *parts = (next(a for a in space.aspaces if a.name == name) for name in aspaces)
+    va = without_tag(_tables(run, chosen.name), at)
+    first = _walk(run, space, chosen, at, [chosen, *parts])
+    views = [first]
+    for part in parts:
+        if not part.base <= va < part.base + part.size:
+            continue
+        second = _walk(run, space, part, at, [part])
+        if second.root == first.root:
+            agrees = f"{part.name} has the same root table: its walk is this one"
+        elif second.rows[-1][3:] == first.rows[-1][3:]:
+            agrees = f"the walk through {part.name} ends at the same entry"
+            views.append(second)
+        else:
+            agrees = f"! the walk through {part.name} ends at another entry"
+            views.append(second)
+        views[0] = _with(first, Remark("views", agrees))
+    return views
+
+
+def _with(view: WalkView, remark: Remark) -> WalkView:
+    return WalkView(
+        view.title, view.aspace, view.address, view.root, view.rows, view.paddr, (*view.remarks, remark)
+    )
+
+
+def _tables(run: Rerun, aspace: str) -> ArchVmAspace:
+    return run.adapter.observer.aspaces[int(aspace.removeprefix("aspace"))].arch
+
+
+def _walk(run: Rerun, space: Space, aspace: Aspace, at: int, owners: list[Aspace]) -> WalkView:
+    tables = _tables(run, aspace.name)
+    regime = tables.regime
+    if not is_translated(tables, at):
+        raise WalkError(_not_translated(run.world.arch, aspace.name, regime.name, regime.width, at))
+    va = without_tag(tables, at)
+    walked = walk_to(tables, va)
+    if walked is None:
+        raise WalkError(f"{aspace.name} has no page tables: it was freed")
+    register, value = root_register(tables)
+    rows = tuple(
+        Row(e.decoded.level, e.name, e.slot, e.at, e.decoded.entry, leads_to(e.decoded), e.decoded.text())
+        for e in walked.entries
+    )
+    tag = f" (its tag {at >> 56:#x} is ignored)" if va != at else ""
+    title = f"walk of {at:#x}{tag} in {aspace.name}, {regime.name}, {register} {value:#x}"
+    remarks = (*_translation(run.world.arch, walked), *_mapping(run, space, owners, walked))
+    return WalkView(title, aspace.name, at, walked.root, rows, walked.paddr, remarks)
+
+
+def _not_translated(arch: str, aspace: str, tables: str, width: int, at: int) -> str:
+    if arch == "arm64":
+        return f"{at:#x} is not an address of the half that the tables of {aspace} translate ({tables}, {width} bits)"
+    return (
+        f"{at:#x} is not canonical: {tables} translates {width} bits, and those above them are copies of the highest one"
+        if "EPT" not in tables
+        else f"{at:#x} is more than the {width} bits that {tables} translates"
+    )
+
+
+def leads_to(decoded: Decoded) -> str:
+    """`table at 0x1000`, `page at 0x1000`, `2 MiB page at 0x200000`, or `nothing`."""
+    if decoded.role is Role.TABLE:
+        return f"table at {decoded.paddr:#x}"
+    if decoded.role is Role.LEAF:
+        return f"{'' if decoded.level == 0 else size_text(decoded.size) + ' '}page at {decoded.paddr:#x}"
+    return "a fault" if decoded.role is Role.MALFORMED else "nothing"
+
+
+def _translation(arch: str, walked: Walked) -> Iterator[Remark]:
+    last, name = walked.last, walked.entries[-1].name
+    if walked.paddr is None:
+        low = walked.va & -last.size
+        what = {Role.MALFORMED: "is malformed", Role.TABLE: "leads to no table"}.get(
+            last.role, "leads to nothing"
+        )
+        yield Remark(
+            "translation",
+            f"none: entry {walked.entries[-1].slot} of the {name} {what}, so nothing is mapped in {range_text(low, last.size)}",
+        )
+        return
+    yield Remark("translation", f"{walked.va:#x} -> {walked.paddr:#x}, in a page of {size_text(last.size)}")
+    yield Remark("entries pass", rights_text(walked.rights, _privileges(last)))
+    why = (
+        f"  ({CPU_RULES[arch]})" if walked.granted & ~walked.rights or walked.rights & ~walked.granted else ""
+    )
+    if not walked.granted and walked.rights:
+        why = "  (the entry is not accessed, or has a reserved bit: every access faults first)"
+    yield Remark("a CPU grants", rights_text(walked.granted, _privileges(last)) + why)
+
+
+def _privileges(decoded: Decoded) -> tuple[str, ...]:
+    return ("guest",) if decoded.regime.name in ("EPT", "arm64 stage 2") else ("user", "kernel")
+
+
+# --- whose page it is -------------------------------------------------------------------------------------------------
+
+
+def _mapping(run: Rerun, space: Space, owners: list[Aspace], walked: Walked) -> Iterator[Remark]:
+    """What the regions say of the address."""
+    va = walked.va
+    held = [
+        r
+        for r in space.regions.values()
+        if r.is_alive and r.aspace in [a.name for a in owners] and r.base <= va < r.end
+    ]
+    mapping = next((r for r in held if r.is_mapping), None)
+    if mapping is None:
+        gap = max(held, key=lambda r: (r.base, -r.size), default=None)
+        where = f"a gap of {gap.name}" if gap is not None else f"{va:#x} is outside {owners[0].name}"
+        wrong = "! " if walked.paddr is not None and gap is not None else ""
+        yield Remark("mapping", f"{wrong}none: {where}; a page fault answers NOT_FOUND")
+        return
+    flags = next((flags for start, end, flags in mapping.prot_pieces() if start <= va < end), ())
+    offset = va - mapping.base + mapping.object_offset
+    yield Remark(
+        "mapping",
+        f"{mapping.name} of {mapping.aspace}, {range_text(mapping.base, mapping.size)}, prot {flags_text(flags)}, "
+        f"shows {mapping.object or 'no object'}+{offset:#x} here",
+    )
+    yield from _page(run, mapping, walked)
+
+
+def _page(run: Rerun, mapping: Region, walked: Walked) -> Iterator[Remark]:
+    behind = mapped_page(run.adapter.observer.regions[int(mapping.name.removeprefix("region"))], walked.va)
+    if behind is None:
+        return
+    vmo = f"{'a private clone of ' if behind.is_private_clone else ''}{mapping.object}"
+    name = f"page {behind.offset // PAGE} of {vmo}"
+    shown = None if walked.paddr is None else walked.paddr & -PAGE
+    if behind.is_past_end:
+        wrong = "" if shown is None else "! "
+        text = f"{wrong}{vmo} ends below {behind.offset + 1:#x}: a page fault answers OUT_OF_RANGE"
+    elif shown is None:
+        there = "which is not there yet" if behind.paddr is None else f"at {behind.paddr:#x}"
+        text = f"{name}, {there}; not faulted in: the first access is a page fault"
+    elif behind.paddr == shown:
+        text = name
+    elif behind.paddr is None and shown == behind.zero_page:
+        text = f"{name}, never written: the shared zero page"
+    else:
+        there = "not there" if behind.paddr is None else f"at {behind.paddr:#x}"
+        text = f"! {name} is {there}, and {shown:#x} is mapped"
+    yield Remark("page", text)
+
+
+# --- one entry by itself ----------------------------------------------------------------------------------------------
+
+
+def entry_view(tables: Tables, entry: int, level: int) -> EntryView:
+    """An entry of a table of `level` (0 is the last), taken apart without any memory around it."""
+    decoded = decode(tables.regime, entry, level)
+    layout = decoded.layout
+    rows = [
+        (part.field.low, FieldRow(part.field.bits, part.field.name, f"{part.value:#x}", part.meaning))
+        for part in decoded.parts
+    ]
+    if layout is not None:
+        if decoded.role in (Role.TABLE, Role.LEAF):
+            shift = tables.regime.frame_shift
+            rows += [
+                (low, FieldRow(bits, "address", f"{value << low + shift:#x}", ""))
+                for low, bits, value in _runs(layout.frame, entry, True)
+            ]
+        for label, mask in (("RESERVED", layout.reserved), ("ignored", layout.ignored)):
+            what = "must be 0" if label == "RESERVED" else "hardware does not look"
+            rows += [
+                (low, FieldRow(bits, label, f"{value:#x}", what))
+                for low, bits, value in _runs(mask, entry, False)
+            ]
+    rows.sort(key=lambda row: -row[0])
+    return EntryView(
+        tables.regime.name,
+        level,
+        LAYOUTS[tables.regime.name].level_names[level],
+        entry,
+        decoded.role.value,
+        decoded.paddr,
+        decoded.text(),
+        tuple(row for _, row in rows),
+        tuple(_entry_remarks(tables, decoded)),
+    )
+
+
+def _runs(mask: int, entry: int, is_shown_if_zero: bool) -> Iterator[tuple[int, str, int]]:
+    """The stretches of a mask in which something is set: lowest bit, `51:12`, and what stands there."""
+    low = 0
+    while mask >> low:
+        if not mask >> low & 1:
+            low += 1
+            continue
+        width = 1
+        while mask >> low + width & 1:
+            width += 1
+        value = entry >> low & (1 << width) - 1
+        if value or is_shown_if_zero:
+            yield low, str(low) if width == 1 else f"{low + width - 1}:{low}", value
+        low += width
+
+
+def _entry_remarks(tables: Tables, decoded: Decoded) -> Iterator[Remark]:
+    yield Remark("leads to", leads_to(decoded))
+    if decoded.memory:
+        yield Remark("memory", decoded.memory)
+    if decoded.role in (Role.TABLE, Role.LEAF):
+        who = ("kernel",) if tables.kind is Kind.HYPERVISOR else _privileges(decoded)
+        rights = decoded.rights >> 3 if tables.kind is Kind.HYPERVISOR else decoded.rights
+        yield Remark(
+            "lets pass", rights_text(rights, ("hypervisor",) if tables.kind is Kind.HYPERVISOR else who)
+        )
+    if decoded.reserved:
+        yield Remark("reserved", f"! bits that must be 0 are set: {decoded.reserved:#x}")
