@@ -161,7 +161,7 @@ def _show(p: argparse.ArgumentParser) -> None:
     p.add_argument("--arch", choices=ARCHES, help="of the example or the entry (default: x86_64)")
     p.add_argument("--seed", type=_natural, metavar="N", help="places the example (default: 0)")
     p.add_argument("--entry", metavar="HEX", help="decode one page-table entry, and show nothing else")
-    p.add_argument("--level", type=_natural, metavar="N", help="of the entry's table; 0 is the last (default: 0)")
+    p.add_argument("--level", metavar="LEVEL", help="of the entry's table: 0 is the last, or PD, L2 (default: 0)")
     p.add_argument("--tables", choices=TABLES, help="whose the entry is (default: user)")
     _model(p)
     p.add_argument("--json", action="store_true", help="print one JSON object (vmaspace.show/1)")

@@ -15,7 +15,7 @@ from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.engines.example import example
 from vmaspace.checker.engines.rerun import Rerun, rerun
-from vmaspace.checker.engines.walks import WalkError, chosen_aspaces, entry_view, part_of, walks
+from vmaspace.checker.engines.walks import WalkError, chosen_aspaces, entry_view, level_names, part_of, walks
 from vmaspace.checker.report.drawing import draw_state
 from vmaspace.checker.report.narrative import Told, Tone, prose, tell_step
 from vmaspace.checker.report.terminal import counted, make_console, put_told
@@ -68,11 +68,7 @@ def word(text: str, option: str) -> int:
 def _show_entry(o: argparse.Namespace) -> int:
     entry = word(o.entry, "--entry")
     tables = _tables(o.arch or ARCH, Kind(o.tables or Kind.USER))
-    level = o.level or 0
-    if level > tables.regime.top_level:
-        raise UsageError(
-            f"--level {level}: {tables.regime.name} has levels 0, the last, to {tables.regime.top_level}, the root"
-        )
+    level = _level(o.level or "0", tables)
     view = entry_view(tables, entry, level)
     if o.json:
         _print_json({"entry": view.to_json()})
@@ -90,6 +86,16 @@ def _tables(arch: str, kind: Kind) -> Tables:
             return tables
     known = ", ".join(dict.fromkeys(t.kind for t in formats))
     raise UsageError(f"--tables {kind}: there are none on {arch}; there are {known}")
+
+
+def _level(text: str, tables: Tables) -> int:
+    """By number, counted from the last one, or by the name that the manual gives."""
+    names = level_names(tables)
+    level = names.index(text.upper()) if text.upper() in names else int(text) if text.isdecimal() else len(names)
+    if level >= len(names):
+        known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+        raise UsageError(f"--level {text}: {tables.regime.name} has the levels {known}")
+    return level
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------

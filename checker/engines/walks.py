@@ -240,6 +240,11 @@ def _page(run: Rerun, mapping: Region, walked: Walked) -> Iterator[Remark]:
 # --- one entry by itself ----------------------------------------------------------------------------------------------
 
 
+def level_names(tables: Tables) -> tuple[str, ...]:
+    """What the manual calls the tables of each level, from level 0 on."""
+    return LAYOUTS[tables.regime.name].level_names
+
+
 def entry_view(tables: Tables, entry: int, level: int) -> EntryView:
     """An entry of a table of `level` (0 is the last), taken apart without any memory around it."""
     decoded = decode(tables.regime, entry, level)
@@ -265,7 +270,7 @@ def entry_view(tables: Tables, entry: int, level: int) -> EntryView:
     return EntryView(
         tables.regime.name,
         level,
-        LAYOUTS[tables.regime.name].level_names[level],
+        level_names(tables)[level],
         entry,
         decoded.role.value,
         decoded.paddr,
