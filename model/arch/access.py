@@ -120,7 +120,7 @@ class ArchAccess(ArchMapper):
                 continue
             if not mark:
                 continue
-            if not below.num_mappings and not is_shared_root:
+            if not below.num_mappings and not (is_root and self.keeps_root_table(slot)):
                 self.unlink(table, slot, start, level)
             elif entry & mark and frees and (is_hardware or not end & reach(level) - 1):
                 self._unmark(table, slot, start, level)

@@ -239,7 +239,6 @@ ARM64 = Arch(
     asserts_restricted_role=False,
     asserts_inactive_at_destroy=False,
     asserts_valid_vaddr=True,
-    asserts_shared_root=False,
     asserts_equal_roots=False,
     asserts_unified_empty=False,
     asserts_user_half=True,

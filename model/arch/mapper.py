@@ -138,8 +138,6 @@ class ArchMapper(ArchTables):
             if mark & ~entry:
                 table.words[slot] = entry | mark
             return self.table_at(entry)
-        if level == self.regime.top_level and self.kind is ArchAspaceKind.SHARED and self.arch.asserts_shared_root:
-            raise AssertionViolation("no table is made below the root of a shared part", self.arch.mmu_file)
         made = self.new_table()
         if made is None:
             return None
@@ -258,13 +256,16 @@ class ArchMapper(ArchTables):
             status = self._unmap_in(below, level - 1, start, end, options)
             if status is not ZX_OK:
                 return status
-            if not below.num_mappings and not (is_root and self._keeps_root_table(slot)):
+            if not below.num_mappings and not (is_root and self.keeps_root_table(slot)):
                 self.unlink(table, slot, start, level)
         return ZX_OK
 
-    def _keeps_root_table(self, slot: int) -> bool:
+    def keeps_root_table(self, slot: int) -> bool:
         """Whether the table below a root slot stays when it is empty."""
-        return self.kind is ArchAspaceKind.SHARED or (self.is_kernel and self.arch.aliases_kernel_half)
+        if self.kind is ArchAspaceKind.SHARED:
+            # As implemented, x86-64 forgets one (`documented_root_slots`); what is made there goes like any other.
+            return slot in self.root_slots()
+        return self.is_kernel and self.arch.aliases_kernel_half
 
     def unlink(self, table: VmPage, slot: int, va: Vaddr, level: int) -> None:
         """Take an empty table out of the one above, and give it back after the flush."""

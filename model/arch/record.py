@@ -43,7 +43,6 @@ class Arch:
     asserts_restricted_role: bool  # InitUnified: the restricted part was created restricted
     asserts_inactive_at_destroy: bool  # Destroy: DEBUG_ASSERT that no CPU has the aspace loaded
     asserts_valid_vaddr: bool  # Map, Unmap, Query: DEBUG_ASSERT an address in the range; else INVALID_ARGS
-    asserts_shared_root: bool  # Map: DEBUG_ASSERT that a shared root needs no new table
     asserts_equal_roots: bool  # DEBUG_ASSERT that a restricted root equals its unified one before it changes
     asserts_unified_empty: bool  # Destroy: DEBUG_ASSERT that the restricted part was emptied before the unified space goes
     asserts_user_half: bool  # Init: DEBUG_ASSERT that a user's range is one that a user can have

@@ -135,7 +135,6 @@ RISCV64 = Arch(
     asserts_restricted_role=True,
     asserts_inactive_at_destroy=False,
     asserts_valid_vaddr=True,
-    asserts_shared_root=False,
     asserts_equal_roots=False,
     asserts_unified_empty=False,
     asserts_user_half=True,

@@ -230,7 +230,6 @@ X86_64 = Arch(
     asserts_restricted_role=True,
     asserts_inactive_at_destroy=True,
     asserts_valid_vaddr=False,
-    asserts_shared_root=True,
     asserts_equal_roots=True,
     asserts_unified_empty=True,
     asserts_user_half=False,

@@ -449,3 +449,17 @@ def test_tables_that_hold_something_are_not_destroyed(space):
 def test_the_kernels_tables_are_not_destroyed(arch):
     with pytest.raises(AssertionViolation):
         System(arch).kernel_aspace.arch.destroy()
+
+
+def test_x86_forgets_the_slot_that_a_shared_part_ends_in(make):
+    system = System("x86_64")
+    shared = make(system, "shared", 0x5000, 4 * PAGE)  # no slot at all is its own
+    assert shared.tables.pt_pages == 1
+    assert shared.map(0x5000, [0x900000], RW) is ZX_OK
+    assert shared.tables.pt_pages == 4
+    shared.check()
+    assert shared.tables.unmap(0x5000, 1) is ZX_OK
+    assert shared.tables.pt_pages == 1
+    assert shared.tables.destroy() is ZX_OK
+    documented = make(System("x86_64", switches=["documented_root_slots"]), "shared", 0x5000, 4 * PAGE)
+    assert documented.tables.pt_pages == 2
