@@ -23,7 +23,7 @@ from vmaspace.model.system import System
 _BIG, _HUGE = 1 << 21, 1 << 30
 _FRAMES = 0x8_0000_0000  # where pages lie that no allocator hands out; within 40 bits
 _NEAR_FRAMES = RAM_BASE + RAM_SIZE // 2  # in memory that is there, far from what is handed out first
-_NEEDED = {
+NEEDED = {  # of MMU flags, for an access
     AccessKind.READ: MMU_PERM_READ,
     AccessKind.WRITE: MMU_PERM_WRITE,
     AccessKind.EXECUTE: MMU_PERM_EXECUTE,
@@ -87,7 +87,7 @@ class EditedTables:
         """Where an access by those whose tables these are leads to; None if it is to be refused."""
         for run in self.runs:
             if run.start <= va < run.end:
-                return run.paddr + va - run.start if run.flags & _NEEDED[kind] else None
+                return run.paddr + va - run.start if run.flags & NEEDED[kind] else None
         return None
 
     def edit(self) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
+from vmaspace.checker.adapters.touched import TouchingAdapter
 from vmaspace.checker.cli.entries import chosen_names, is_asked, prove_claims
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.exploration import explore_profile, only
-from vmaspace.checker.cli.oracle import ask_oracle, demand_oracle
+from vmaspace.checker.cli.oracle import ask_oracle, demand_oracle, watched
 from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program, settings
@@ -26,6 +27,7 @@ from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.entries.run import write_claims
 from vmaspace.checker.engines.explore.scopes import disagreements
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
+from vmaspace.checker.engines.oracle import Watch
 from vmaspace.checker.engines.prove.induction import Induction
 from vmaspace.checker.engines.prove.obligations import obligations
 from vmaspace.checker.engines.prove.run import Prover, contracts_for
@@ -39,6 +41,7 @@ from vmaspace.checker.report.progress import Progress
 from vmaspace.checker.report.terminal import make_console, print_trace
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Report, Verdict
+from vmaspace.model.system import System
 
 FUZZ_SECONDS = 20.0
 
@@ -99,10 +102,14 @@ def prove(o: argparse.Namespace) -> int:
 
 
 def fuzz(o: argparse.Namespace) -> int:
+    has_oracle = demand_oracle(o)
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
     seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
-    verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model)
+    watch = Watch() if has_oracle else None
+    verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model, watch)
+    if watch is not None:
+        verdicts, statistics["oracle"] = watched(verdicts, watch)
     return show(o, verdicts, {"fuzz": statistics}, start, bool(statistics.get("interrupted")))
 
 
@@ -187,12 +194,14 @@ def fuzz_all(
     seconds: float | None,
     arches: Iterable[str],
     model: str | None,
+    watch: Watch | None = None,
 ) -> tuple[list[Verdict], dict[str, Any]]:
+    """watch: what looks at page tables after every step, if anything does."""
     contract = elaborate(program)
-    chosen = None if model is None else system_class(model)
+    chosen = System if model is None else system_class(model)
 
     def adapter() -> ModelAdapter:
-        return ModelAdapter(contract) if chosen is None else ModelAdapter(contract, chosen)
+        return ModelAdapter(contract, chosen) if watch is None else TouchingAdapter(contract, watch.judge, chosen)
 
     with Progress("fuzz", steps) as progress:
         result = run_fuzz(

@@ -132,6 +132,7 @@ def _fuzz(p: argparse.ArgumentParser) -> None:
         "--seed", type=_natural, default=0, metavar="N", help="the same seed and steps, the same campaign"
     )
     p.add_argument("--arch", action="append", choices=ARCHES, help="only this machine (may be repeated)")
+    _oracle(p, "compare what each step writes into page tables with an emulated MMU")
     _model(p)
     _output(p)
 

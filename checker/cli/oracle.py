@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from vmaspace.checker.adapters.touched import SAME_WALK
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.profiles import Profile
-from vmaspace.checker.engines.oracle import Amount, OracleMissing, run_oracle, unicorn
+from vmaspace.checker.engines.oracle import Amount, OracleMissing, Watch, run_oracle, unicorn
 from vmaspace.checker.report.progress import Progress
-from vmaspace.checker.report.verdict import Verdict
+from vmaspace.checker.report.verdict import Kind, Verdict
 
 
 def demand_oracle(o: argparse.Namespace) -> bool:
@@ -39,3 +42,18 @@ def ask_oracle(
             )
         except OracleMissing as error:
             raise UsageError(str(error)) from None
+
+
+def watched(verdicts: Sequence[Verdict], watch: Watch) -> tuple[list[Verdict], dict[str, Any]]:
+    """The verdicts of a campaign with how much the oracle compared, and the counts. Nothing compared is not green."""
+    counts = watch.counts()
+    count = counts["comparisons"]
+    told = []
+    for verdict in verdicts:
+        if verdict.property == SAME_WALK.number:
+            scope = f"{verdict.scope}; {count:,} comparisons, {counts['per_second']:,} a second"
+            verdict = replace(verdict, scope=scope)
+            if verdict.is_green and not count:
+                verdict = replace(verdict, verdict=Kind.UNKNOWN, reason="no step wrote into page tables")
+        told.append(verdict)
+    return told, counts

@@ -10,5 +10,6 @@ Tests: `tests/engines/oracle/`.
 
 from vmaspace.checker.engines.oracle.library import OracleMissing, unicorn
 from vmaspace.checker.engines.oracle.run import ARCHES, Amount, run_oracle
+from vmaspace.checker.engines.oracle.watch import Watch
 
-__all__ = ["ARCHES", "Amount", "OracleMissing", "run_oracle", "unicorn"]
+__all__ = ["ARCHES", "Amount", "OracleMissing", "Watch", "run_oracle", "unicorn"]

@@ -66,8 +66,10 @@ def compare_matrix(bench: Bench, *, is_deep: bool, maker: MmuMaker = mmu_for) ->
         chain = Chain(bench.arena, regime, is_high=is_upper)
         for number, modes in enumerate(MODES[name]):
             space = chain.space(maker(regime, modes), modes)
+            is_first = number == 0
+            is_everywhere = is_deep or (is_first and not is_upper)
             for entries in _permissions(
-                name, chain, is_everywhere=is_deep or number == 0, is_product=is_deep and number == 0
+                name, chain, is_everywhere=is_everywhere, is_product=is_deep and is_first
             ):
                 chain.put(entries)
                 bench.compare(space, chain.va)

@@ -5,7 +5,8 @@ Here a wrong entry shows: the account of what was asked for knows nothing of ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -50,27 +51,39 @@ def compare_model(bench: Bench, seed: int, count: int, make: type[EditedTables] 
             copy_tables(bench, tables.regime, tables.memory, tables.root, places)
             for va in places:
                 bench.compare(space, va)
-                _check_wanted(bench, tables, space, va, edit)
+                wanted = partial(tables.wanted, va)
+                check_wanted(bench, space, va, is_user=not tables.is_kernel, wanted=wanted, when=edit)
             if bench.count >= goal:
                 return
 
 
-def _check_wanted(bench: Bench, tables: EditedTables, space: Space, va: int, edit: str) -> None:
-    """What was asked for, of those whose tables these are, from the emulated MMU."""
+def check_wanted(
+    bench: Bench,
+    space: Space,
+    va: int,
+    *,
+    is_user: bool,
+    wanted: Callable[[AccessKind], int | None],
+    when: str,
+) -> None:
+    """What was asked for, of those whose tables these are, from the emulated MMU.
+
+    wanted: where an access should lead, None for a refusal. when: what happened before, for the report.
+    """
     machine = bench.machine
-    machine.enter(space, is_user=not tables.is_kernel)
+    machine.enter(space, is_user=is_user)
     path = walk(space.mmu.regime, bench.arena, space.root, va)
     for kind in AccessKind:
         paddr, _ = machine.probe(va, kind)
         bench.restore(path)
-        wanted = tables.wanted(va, kind)
+        expected = wanted(kind)
         bench.count += 1
-        if paddr != wanted:
+        if paddr != expected:
             bench.tell(
                 space,
                 va,
-                f"{kind.name.lower()} after: {edit}",
+                f"{kind.name.lower()} by the {'user' if is_user else 'kernel'} after: {when}",
                 path,
-                "asked for: " + ("nothing" if wanted is None else hex(wanted)),
+                "asked for: " + ("nothing" if expected is None else hex(expected)),
                 "refuses" if paddr is None else f"grants {paddr:#x}",
             )

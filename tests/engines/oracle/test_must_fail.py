@@ -61,11 +61,15 @@ def _root_like_others(mmu: Mmu) -> Mmu:
 def _last_level_01(stage: Stage) -> Stage:
     if stage.level:
         return stage
-    return stage._replace(classes=tuple(LEAF if low & 3 == 1 else now for low, now in enumerate(stage.classes)))
+    return stage._replace(
+        classes=tuple(LEAF if low & 3 == 1 else now for low, now in enumerate(stage.classes))
+    )
 
 
 def _write_only(stage: Stage) -> Stage:
-    return stage._replace(classes=tuple(LEAF if low & 7 == 5 else now for low, now in enumerate(stage.classes)))
+    return stage._replace(
+        classes=tuple(LEAF if low & 7 == 5 else now for low, now in enumerate(stage.classes))
+    )
 
 
 def _misaligned(stage: Stage) -> Stage:
