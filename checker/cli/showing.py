@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from vmaspace.checker.report.artifacts import save_traces, write_junit
@@ -48,6 +50,14 @@ def summary(blocks: dict[str, Any]) -> list[str]:
         lines.append(
             f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}"
         )
+        if "oracle" in f:
+            lines.append(oracle_line("fuzz", f["oracle"]["comparisons"], f["oracle"]["per_second"], f["oracle"]["deviations"]))
+    for arch, rows in oracle_rows(blocks.get("oracle", {"comparisons": {}})).items():
+        count, seconds = sum(row["comparisons"] for row in rows), sum(row["seconds"] for row in rows)
+        deviations = Counter[str]()
+        for row in rows:
+            deviations.update(row["deviations"])
+        lines.append(oracle_line(arch, count, round(count / seconds) if seconds else 0, deviations))
     if "conformance" in blocks:
         c = blocks["conformance"]
         lines.append(
@@ -65,6 +75,19 @@ def summary(blocks: dict[str, Any]) -> list[str]:
     if "audit" in blocks:
         lines += mutation_table(blocks["audit"]["mutants"])
     return [*lines, ""] if lines else []
+
+
+def oracle_rows(block: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The counts of the oracle's comparisons, by architecture."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for name, row in block["comparisons"].items():
+        rows.setdefault(name.split("/")[0], []).append(row)
+    return rows
+
+
+def oracle_line(where: str, count: int, rate: int, deviations: Mapping[str, int]) -> str:
+    known = "".join(f", {times:,} as {name} has it" for name, times in deviations.items())
+    return f"oracle       {where}: {count:,} comparisons, {rate:,} a second{known}"
 
 
 def exploration_lines(e: dict[str, Any]) -> list[str]:

@@ -110,6 +110,7 @@ def _rate(bench: Bench, seconds: float) -> int:
 def _counts(bench: Bench, seconds: float) -> dict[str, Any]:
     return {
         "comparisons": bench.count,
+        "seconds": round(seconds, 3),
         "per_second": _rate(bench, seconds),
         "differences": bench.difference_count,
         "deviations": dict(bench.explained),
@@ -137,5 +138,5 @@ def _verdict(id: str, name: str, bench: Bench, seconds: float, why: str) -> Verd
     parts += [f"{count:,} as the known deviation {each} has it" for each, count in bench.explained.items()]
     parts += [f"{count:,} {what}" for what, count in bench.seen.items()]
     return Verdict(
-        f"oracle/{id}", f"oracle/{name}", None, ENGINE, kind, seconds, "; ".join(parts), reason=reason
+        id, name, None, ENGINE, kind, seconds, "; ".join(parts), reason=reason
     )
