@@ -25,6 +25,7 @@ from vmaspace.checker.report.state import State
 from vmaspace.checker.report.walk import EntryView, FieldRow, Remark, Row, WalkView
 
 PAGE = 0x1000
+RIGHTS = {"read", "write", "execute"}
 # Why a CPU grants less than the entries let pass.
 CPU_RULES = {
     "x86_64": "SMEP and SMAP keep the kernel off a user's pages",
@@ -101,14 +102,24 @@ def walks(run: Rerun, aspaces: list[str], at: int) -> list[WalkView]:
         second = _walk(run, space, part, at, [part])
         if second.root == first.root:
             agrees = f"{part.name} has the same root table: its walk is this one"
-        elif second.rows[-1][3:] == first.rows[-1][3:]:
-            agrees = f"the walk through {part.name} ends at the same entry"
+        elif _same_end(first, second):
+            agrees = f"the walk through {part.name} comes to the same"
             views.append(second)
         else:
-            agrees = f"! the walk through {part.name} ends at another entry"
+            agrees = f"! the walk through {part.name} comes to something else"
             views.append(second)
         views[0] = _with(first, Remark("views", agrees))
     return views
+
+
+def _same_end(first: WalkView, second: WalkView) -> bool:
+    """Whether two walks that start in different roots come to the same: in one table, or at root entries that say the same."""
+    one, other = first.rows[-1], second.rows[-1]
+    return (
+        len(first.rows) == len(second.rows)
+        and one.entry == other.entry
+        and (one.at == other.at or len(first.rows) == 1)
+    )
 
 
 def _with(view: WalkView, remark: Remark) -> WalkView:
@@ -200,7 +211,9 @@ def _mapping(run: Rerun, space: Space, owners: list[Aspace], walked: Walked) -> 
     mapping = next((r for r in held if r.is_mapping), None)
     if mapping is None:
         gap = max(held, key=lambda r: (r.base, -r.size), default=None)
-        where = f"a gap of {gap.name}" if gap is not None else f"{va:#x} is outside {owners[0].name}"
+        is_inside = any(a.base <= va < a.base + a.size for a in owners)
+        outside = f"no region is alive at {va:#x}" if is_inside else f"{va:#x} is outside {owners[0].name}"
+        where = outside if gap is None else f"a gap of {gap.name}"
         wrong = "! " if walked.paddr is not None and gap is not None else ""
         yield Remark("mapping", f"{wrong}none: {where}; a page fault answers NOT_FOUND")
         return
@@ -211,10 +224,10 @@ def _mapping(run: Rerun, space: Space, owners: list[Aspace], walked: Walked) -> 
         f"{mapping.name} of {mapping.aspace}, {range_text(mapping.base, mapping.size)}, prot {flags_text(flags)}, "
         f"shows {mapping.object or 'no object'}+{offset:#x} here",
     )
-    yield from _page(run, mapping, walked)
+    yield from _page(run, mapping, walked, is_allowed=bool(RIGHTS & set(flags)))
 
 
-def _page(run: Rerun, mapping: Region, walked: Walked) -> Iterator[Remark]:
+def _page(run: Rerun, mapping: Region, walked: Walked, *, is_allowed: bool) -> Iterator[Remark]:
     behind = mapped_page(run.adapter.observer.regions[int(mapping.name.removeprefix("region"))], walked.va)
     if behind is None:
         return
@@ -226,7 +239,8 @@ def _page(run: Rerun, mapping: Region, walked: Walked) -> Iterator[Remark]:
         text = f"{wrong}{vmo} ends below {behind.offset + 1:#x}: a page fault answers OUT_OF_RANGE"
     elif shown is None:
         there = "which is not there yet" if behind.paddr is None else f"at {behind.paddr:#x}"
-        text = f"{name}, {there}; not faulted in: the first access is a page fault"
+        then = "the first access is a page fault" if is_allowed else "a page fault answers ACCESS_DENIED"
+        text = f"{name}, {there}; not faulted in: {then}"
     elif behind.paddr == shown:
         text = name
     elif behind.paddr is None and shown == behind.zero_page:

@@ -133,7 +133,9 @@ def tell_walk(view: WalkView, width: int) -> Iterator[Told]:
     for cell in cells:
         yield Told(_line(cell[:count], widths))
         if not is_wide:
-            yield Told(" " * (widths[0] + 4) + cell[-1], Tone.QUIET)
+            indent = " " * (widths[0] + 4)
+            for line in textwrap.wrap(cell[-1], max(40, width - len(indent)), break_long_words=False):
+                yield Told(indent + line, Tone.QUIET)
     yield from tell_remarks(view.remarks, width)
 
 
