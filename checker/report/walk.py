@@ -114,7 +114,8 @@ class EntryView:
 
 def tell_walk(view: WalkView, width: int) -> Iterator[Told]:
     """The walk as lines of at most `width` columns, as far as its words allow."""
-    yield Told(view.title, Tone.BROKEN)
+    for line in textwrap.wrap(view.title, max(40, width), subsequent_indent="  ", break_long_words=False):
+        yield Told(line, Tone.BROKEN)
     cells = [
         (
             row.name,
