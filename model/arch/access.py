@@ -121,7 +121,7 @@ class ArchAccess(ArchMapper):
             if not mark:
                 continue
             if not below.num_mappings and not (is_root and self.keeps_root_table(slot)):
-                self.unlink(table, slot, start, level)
+                self.unlink(table, below, slot, start, level)
             elif entry & mark and frees and (is_hardware or not end & reach(level) - 1):
                 self._unmark(table, slot, start, level)
 

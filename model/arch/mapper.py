@@ -56,11 +56,7 @@ class ArchMapper(ArchTables):
         *Asserts:* (but on x86-64) an aligned address in the range and aligned pages; x86-64: not unified tables, no large
         page in the way of SKIP or UPGRADE; arm64: updates are enabled.
         """
-        status = self._check_range_of_map(va)
-        if status is ZX_OK:
-            status = self._check_paddrs(paddrs)
-        if status is ZX_OK:
-            status = self._check_start_of_map(va, mmu_flags, len(paddrs))
+        status = self._check_map(va, paddrs, mmu_flags, len(paddrs), is_run=False)
         if status is not ZX_OK or not paddrs:
             return status
         status = self._check_regime(va, len(paddrs))
@@ -75,9 +71,7 @@ class ArchMapper(ArchTables):
         *Fails with:* as `map` with ERROR.
         *Asserts:* as `map`.
         """
-        status = self._check_range_of_map(va)
-        if status is ZX_OK:
-            status = self._check_start_of_map(va, mmu_flags, count, paddr)
+        status = self._check_map(va, [paddr], mmu_flags, count, is_run=True)
         if status is not ZX_OK or (count == 0 and not self.arch.maps_nothing):
             return status
         status = self._check_regime(va, count)
@@ -88,47 +82,58 @@ class ArchMapper(ArchTables):
     def _map_all(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Map what the cursor goes over; on failure take back what it has passed."""
         self.accessed_since_check = True
-        status = self._map_in(cursor, self.own_root(), self.regime.top_level, mmu_flags, action)
+        status = self._map_run(cursor, mmu_flags, action)
         if status is not ZX_OK and cursor.va != cursor.start:
             self._unmap_in(self.own_root(), self.regime.top_level, cursor.start, cursor.va, ArchUnmapOptions.NONE)
         self.shootdown.finish()
         return status
 
-    def _map_in(
-        self, cursor: MappingCursor, table: VmPage, level: int, mmu_flags: int, action: ExistingEntryAction
-    ) -> Status:
-        if level == _LEAF:
-            return self._map_pages(cursor, table, mmu_flags, action)
-        arch, regime, words, span = self.arch, self.regime, table.words, reach(level)
-        has_leaves = level in regime.leaf_levels
-        slot = index_at(cursor.va, level)
-        while slot < ENTRIES and cursor.left:
-            entry = words[slot]
-            if entry and regime.is_leaf(entry, level):
-                if action is not ExistingEntryAction.ERROR and arch.steps_over_large_pages:
-                    raise AssertionViolation("single pages are not mapped over a large one", arch.mmu_file)
-                return ZX_ERR_ALREADY_EXISTS
-            if has_leaves and not (cursor.va | cursor.paddr) & span - 1 and cursor.page_remaining >= span:
-                if not entry:
-                    paddr = cursor.paddr
-                    leaf = paddr >> regime.frame_shift | self.leaf_bits(mmu_flags, level)
-                    self.set_entry(table, slot, cursor.va, level, leaf)
-                    if arch.map_is_fenced and self.is_kernel:
-                        self.shootdown.enqueue(cursor.va, level, 0, is_terminal=True)
-                    cursor.consume(span)
-                    slot += 1
-                    continue
-                if not arch.maps_below_tables:
+    def _map_run(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
+        """Go down from the root for each last-level table, or large leaf, that the cursor comes to."""
+        arch, regime, root, top = self.arch, self.regime, self.own_root(), self.regime.top_level
+        end = (cursor.start | reach(top + 1) - 1) + 1  # of the root
+        while cursor.left and cursor.va < end:
+            table, level = root, top
+            while level:
+                va, span = cursor.va, reach(level)
+                slot = index_at(va, level)
+                entry = table.words[slot]
+                if entry and regime.is_leaf(entry, level):
+                    if action is not ExistingEntryAction.ERROR and arch.steps_over_large_pages:
+                        raise AssertionViolation("single pages are not mapped over a large one", arch.mmu_file)
                     return ZX_ERR_ALREADY_EXISTS
-            below = self._table_for_map(cursor, table, slot, level)
-            if below is None:
-                cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
-                return ZX_ERR_NO_MEMORY
-            status = self._map_in(cursor, below, level - 1, mmu_flags, action)
-            if status is not ZX_OK:
-                return status
-            slot += 1
+                if cursor.unit >= span and self._is_leaf_due(cursor, level):
+                    if not entry:
+                        self._map_leaf(cursor, table, slot, level, mmu_flags)
+                        break
+                    if not arch.maps_below_tables:
+                        return ZX_ERR_ALREADY_EXISTS
+                below = self._table_for_map(cursor, table, slot, level)
+                if below is None:
+                    cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
+                    return ZX_ERR_NO_MEMORY
+                table, level = below, level - 1
+            else:
+                status = self._map_pages(cursor, table, mmu_flags, action)
+                if status is not ZX_OK:
+                    return status
         return ZX_OK
+
+    def _is_leaf_due(self, cursor: MappingCursor, level: int) -> bool:
+        """Whether a large leaf of `level` fits where the cursor is."""
+        span = reach(level)
+        is_fit = not (cursor.va | cursor.paddr) & span - 1 and cursor.page_remaining >= span
+        return is_fit and level in self.regime.leaf_levels
+
+    def _map_leaf(
+        self, cursor: MappingCursor, table: VmPage, slot: int, level: int, mmu_flags: int
+    ) -> None:
+        """Put a large leaf where nothing is."""
+        leaf = cursor.paddr >> self.regime.frame_shift | self.leaf_bits(mmu_flags, level)
+        self.set_entry(table, slot, cursor.va, level, leaf)
+        if self.arch.map_is_fenced and self.is_kernel:
+            self.shootdown.enqueue(cursor.va, level, 0, is_terminal=True)
+        cursor.consume(reach(level))
 
     def _table_for_map(self, cursor: MappingCursor, table: VmPage, slot: int, level: int) -> VmPage | None:
         """The table below a slot that a mapping goes through, made if there is none; None when memory is out."""
@@ -235,30 +240,51 @@ class ArchMapper(ArchTables):
     def _unmap_in(
         self, table: VmPage, level: int, low: Vaddr, high: Vaddr, options: ArchUnmapOptions
     ) -> Status:
+        if level == _LEAF:
+            self._unmap_pages(table, low, high, options)
+            return ZX_OK
         regime, span = self.regime, reach(level)
         is_root = level == regime.top_level
-        for slot, found, start, end in self.entries_in(table, level, low, high):
-            entry, reported = found, options & ArchUnmapOptions.HARVEST
-            if level and regime.is_leaf(entry, level) and end - start < span:
-                status = self._split_for_edit(table, slot, start, level, options)
-                reported = ArchUnmapOptions.NONE
+        for slot, entry, start, end in self.entries_in(table, level, low, high):
+            if regime.is_leaf(entry, level):
+                is_whole = end - start == span
+                status = ZX_OK if is_whole else self._split_for_edit(table, slot, start, level, options)
                 if status is not ZX_OK:
                     is_kept = not options & ArchUnmapOptions.ENLARGE if self.arch.enlarges_only_if_asked else not options
                     if is_kept or status is ZX_ERR_NOT_SUPPORTED:
                         return status
+                if is_whole or status is not ZX_OK:
+                    self.set_entry(table, slot, start, level, 0)
+                    if is_whole and options & ArchUnmapOptions.HARVEST:
+                        self._report_removed(entry, level)
+                    continue
                 entry = table.words[slot]
-            if not level or regime.is_leaf(entry, level):
-                self.set_entry(table, slot, start, level, 0)
-                if reported:
-                    self._report_removed(entry, level)
-                continue
             below = self.table_at(entry)
             status = self._unmap_in(below, level - 1, start, end, options)
             if status is not ZX_OK:
                 return status
             if not below.num_mappings and not (is_root and self.keeps_root_table(slot)):
-                self.unlink(table, slot, start, level)
+                self.unlink(table, below, slot, start, level)
         return ZX_OK
+
+    def _unmap_pages(self, table: VmPage, low: Vaddr, high: Vaddr, options: ArchUnmapOptions) -> None:
+        words, shootdown = table.words, self.shootdown
+        is_told = self.tlb.is_watching or self.is_kernel
+        is_harvest = bool(options & ArchUnmapOptions.HARVEST)
+        removed = 0
+        for va, entry in zip(
+            range(low, high, PAGE_SIZE), words[index_at(low, _LEAF) :].tolist(), strict=False
+        ):
+            if not entry:
+                continue
+            if is_told:
+                self.tlb.entry_changes(self, table, va, _LEAF, entry)
+            words[index_at(va, _LEAF)] = 0
+            removed += 1
+            shootdown.enqueue(va, _LEAF, entry, is_terminal=True)
+            if is_harvest:
+                self._report_removed(entry, _LEAF)
+        table.num_mappings -= removed
 
     def keeps_root_table(self, slot: int) -> bool:
         """Whether the table below a root slot stays when it is empty."""
@@ -267,9 +293,8 @@ class ArchMapper(ArchTables):
             return slot in self.root_slots()
         return self.is_kernel and self.arch.aliases_kernel_half
 
-    def unlink(self, table: VmPage, slot: int, va: Vaddr, level: int) -> None:
+    def unlink(self, table: VmPage, below: VmPage, slot: int, va: Vaddr, level: int) -> None:
         """Take an empty table out of the one above, and give it back after the flush."""
-        below = self.table_at(table.words[slot])
         if below.num_mappings:
             raise AssertionViolation("a table that is freed is empty", self.arch.mmu_file)
         if level == self.regime.top_level:
@@ -365,7 +390,7 @@ class ArchMapper(ArchTables):
         regime, span = self.regime, reach(level)
         for slot, found, start, end in self.entries_in(table, level, low, high):
             entry = found
-            if level and regime.is_leaf(entry, level) and end - start < span:
+            if end - start < span and regime.is_leaf(entry, level):
                 status = self._split_for_edit(table, slot, start, level, options)
                 if status is not ZX_OK:
                     return status
@@ -390,32 +415,30 @@ class ArchMapper(ArchTables):
         if self.arch.asserts_unified_unedited and not self.is_editable():
             raise AssertionViolation("unified page tables are not edited directly", self.arch.mmu_file)
 
-    def _check_range_of_map(self, va: Vaddr) -> Status:
-        """What a mapping is asked first: where it starts."""
+    def _check_map(self, va: Vaddr, paddrs: Sequence[Paddr], mmu_flags: int, count: int, *, is_run: bool) -> Status:
+        """The checks of a mapping up to those of the regime.
+
+        Where it starts, the pages, the flags, the alignment. A run of pages is looked at after the flags. x86-64 looks
+        at the flags last, and not for no pages.
+        """
+        arch = self.arch
         self._assert_editable()
         if not self.is_valid_vaddr(va):
             return self.misuse("an edit starts in the range of the page tables")
-        if self.arch.refused_map_is_access:
+        if arch.refused_map_is_access:
             self.accessed_since_check = True
-        return ZX_OK
-
-    def _check_paddrs(self, paddrs: Sequence[Paddr]) -> Status:
-        width = self.arch.paddr_width
+        flags = self._check_flags(mmu_flags)
+        is_early = flags is not ZX_OK and not arch.empty_is_ok_first
+        if is_early and is_run:
+            return flags
         for paddr in paddrs:
-            if paddr & PAGE_MASK or paddr >> width:
+            if paddr & PAGE_MASK or paddr >> arch.paddr_width:
                 return self.misuse("pages are aligned, and lie in physical memory")
-        return ZX_OK
-
-    def _check_start_of_map(self, va: Vaddr, mmu_flags: int, count: int, *paddrs: Paddr) -> Status:
-        """The flags, then the alignment; on x86-64 the other way round, and for no pages no flags."""
-        status = ZX_OK if self.arch.empty_is_ok_first else self._check_flags(mmu_flags)
-        if status is ZX_OK and paddrs:
-            status = self._check_paddrs(paddrs)
-        if status is not ZX_OK:
-            return status
+        if is_early:
+            return flags
         if not self._is_page_start(va):
             return self.misuse("an edit starts at a page")
-        return self._check_flags(mmu_flags) if self.arch.empty_is_ok_first and count else ZX_OK
+        return flags if count else ZX_OK
 
     def _check_start(self, va: Vaddr) -> Status:
         if not self.is_valid_vaddr(va):

@@ -58,8 +58,9 @@ class Shootdown:
     def enqueue(self, va: Vaddr, level: int, old: int, *, is_terminal: bool) -> None:
         """The present entry `old` of `level`, on the way to `va`, has changed."""
         rules, items = self.rules, self.items
-        is_global = bool(old & rules.global_bit)
-        self.has_global |= is_global
+        is_global = old & rules.global_bit != 0
+        if is_global:
+            self.has_global = True
         if self.is_full:
             return
         if rules.is_full_at_root and level == self.tables.regime.top_level:

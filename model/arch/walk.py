@@ -39,9 +39,9 @@ def walk(regime: Regime, memory: Memory, root: Paddr, va: Vaddr) -> list[Step]:
     A table entry that leads to no memory ends the walk too.
     """
     steps: list[Step] = []
-    table, level = root, regime.top_level
+    table, level, page_for = root, regime.top_level, memory.page_for
     while True:
-        page = memory.page_for(table)
+        page = page_for(table)
         if page is None:
             return steps
         slot = index_at(va, level)
