@@ -62,6 +62,9 @@ def rerun(
     where = "/initial"
     try:
         adapter.start(world)
+    except Exception as error:  # a faulty implementation may raise anything
+        reader.fail("/subject", f"{adapter.subject} does not start: {type(error).__name__}: {error}")
+    try:
         if not adapter.observe().same_as(reader.initial(givens)):
             reader.fail(
                 "/initial",

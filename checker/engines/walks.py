@@ -32,6 +32,13 @@ CPU_RULES = {
     "arm64": "what EL0 may write EL1 does not execute",
     "riscv64": "without SUM a supervisor does not touch a user's pages, and never executes them",
 }
+# What a CPU reports a fault in, by the machine or the format of tables.
+FAULT_CODES = {
+    "x86_64": "error code",
+    "EPT": "exit qualification",
+    "arm64": "fault status code",
+    "riscv64": "scause",
+}
 
 
 class WalkError(Exception):
@@ -91,6 +98,17 @@ def part_of(state: State, aspaces: list[str]) -> State:
 
 def walks(run: Rerun, aspaces: list[str], at: int) -> list[WalkView]:
     """The walk through the tables of the first of these address spaces; of a unified one, through those of the part too."""
+    try:
+        return _views(run, aspaces, at)
+    except WalkError:
+        raise
+    except Exception as error:  # a faulty implementation may raise anything
+        raise WalkError(
+            f"the page tables of {aspaces[0]} cannot be walked: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _views(run: Rerun, aspaces: list[str], at: int) -> list[WalkView]:
     space = read_space(run.state)
     chosen, *parts = (next(a for a in space.aspaces if a.name == name) for name in aspaces)
     va = without_tag(_tables(run, chosen.name), at)
@@ -148,7 +166,9 @@ def _walk(run: Rerun, space: Space, aspace: Aspace, at: int, owners: list[Aspace
     )
     tag = f" (its tag {at >> 56:#x} is ignored)" if va != at else ""
     title = f"walk of {at:#x}{tag} in {aspace.name}, {regime.name}, {register} {value:#x}"
-    remarks = (*_translation(run.world.arch, walked), *_mapping(run, space, owners, walked))
+    remarks = (
+        *_translation(run.world.arch, walked), *_faults(tables, walked), *_mapping(run, space, owners, walked)
+    )  # fmt: skip
     return WalkView(title, aspace.name, at, walked.root, rows, walked.paddr, remarks)
 
 
@@ -185,12 +205,27 @@ def _translation(arch: str, walked: Walked) -> Iterator[Remark]:
         return
     yield Remark("translation", f"{walked.va:#x} -> {walked.paddr:#x}, in a page of {size_text(last.size)}")
     yield Remark("entries pass", rights_text(walked.rights, _privileges(last)))
-    why = (
-        f"  ({CPU_RULES[arch]})" if walked.granted & ~walked.rights or walked.rights & ~walked.granted else ""
-    )
-    if not walked.granted and walked.rights:
-        why = "  (the entry is not accessed, or has a reserved bit: every access faults first)"
+    kinds = {fault.kind for fault in walked.faults}
+    why = ""
+    if walked.rights and not walked.granted and kinds != {"permission"}:
+        why = f"  (every access faults: {', '.join(sorted(kinds))})"
+    elif walked.granted != walked.rights:
+        why = f"  ({CPU_RULES[arch]})"
     yield Remark("a CPU grants", rights_text(walked.granted, _privileges(last)) + why)
+
+
+def _faults(tables: ArchVmAspace, walked: Walked) -> Iterator[Remark]:
+    """What the CPU reports of the accesses that it does not grant to those whom the tables are for."""
+    faults = [fault for fault in walked.faults if fault.is_user is not tables.is_kernel]
+    if not faults:
+        return
+    who = "kernel" if tables.is_kernel else _privileges(walked.last)[0]
+    code = FAULT_CODES.get(tables.regime.name, FAULT_CODES[tables.arch.name])
+    told = [
+        ", ".join(f"{fault.access} {fault.code:#x}" for fault in faults if fault.kind == kind) + f": {kind}"
+        for kind in dict.fromkeys(fault.kind for fault in faults)
+    ]
+    yield Remark(f"{who} faults", f"{'; '.join(told)} ({code})")
 
 
 def _privileges(decoded: Decoded) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ from vmaspace.checker.report.space import read_space
 from vmaspace.checker.report.state import number_of
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.walk import WalkView, tell_walk
+from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.arch.walk import Step
+from vmaspace.model.system import System
 
 ARCHES = ("x86_64", "arm64", "riscv64")
 MAY = ["can_map_read", "can_map_write", "can_map_specific"]
@@ -214,9 +216,9 @@ def test_a_page_that_is_not_accessed_faults_first() -> None:
     run, at = example("arm64")
     step = leaf(run, at)
     write_entry(run, step, step.entry & ~(1 << 10))
-    assert said(look(run, at)[0])["a CPU grants"].startswith(
-        "user ---, kernel ---  (the entry is not accessed"
-    )
+    found = said(look(run, at)[0])
+    assert found["a CPU grants"] == "user ---, kernel ---  (every access faults: access flag)"
+    assert found["user faults"] == "read 0xb, write 0xb, execute 0xb: access flag (fault status code)"
 
 
 def test_a_large_page_is_called_by_its_size() -> None:
@@ -226,6 +228,16 @@ def test_a_large_page_is_called_by_its_size() -> None:
     (view,) = look(run, at)
     assert view.rows[-1].leads_to == "2 MiB page at 0x20000000"
     assert view.paddr == 0x2000_0000 | at & 0x1F_FFFF
+
+
+def test_a_reserved_bit_faults_first() -> None:
+    run, at = example("riscv64")
+    step = leaf(run, at)
+    write_entry(run, step, step.entry | 1 << 54)
+    (view,) = look(run, at)
+    assert "RESERVED 0x40000000000000" in view.rows[-1].flags
+    assert said(view)["a CPU grants"] == "user ---, kernel ---  (every access faults: reserved)"
+    assert said(view)["user faults"] == "read 0xd, write 0xf, execute 0xc: reserved (scause)"
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -255,6 +267,22 @@ def test_a_freed_space_has_no_tables() -> None:
     made.call("release", a=space)
     with pytest.raises(WalkError, match="it was freed"):
         look(made.rerun(), 0x300000, str(space))
+
+
+def test_tables_that_raise_are_told_of() -> None:
+    class FaultyTables(ArchVmAspace):
+        __slots__ = ()
+
+        def walk(self, va: int) -> list[Step]:
+            raise KeyError("slot")
+
+    class Faulty(System):
+        arch_aspace_class = FaultyTables
+
+    made = Maker(ModelAdapter(standard_contract(), Faulty), World("x86_64", VMOS))
+    made.call("create", base="0x200000", size="0x40000000", type="user", share="none")
+    with pytest.raises(WalkError, match="the page tables of aspace1 cannot be walked: KeyError"):
+        look(made.rerun(), 0x300000)
 
 
 def test_a_part_of_a_state_is_a_state() -> None:
@@ -306,6 +334,15 @@ def test_what_is_not_as_recorded_is_noted() -> None:
     assert "step 3 answers OK; the trace says NO_MEMORY" in rerun(replace(trace, steps=steps)).notes
     other = rerun(replace(trace, seed=6), upto=2)
     assert other.notes == ("after step 2 the model is in another state than the trace says",)
+
+
+def test_an_implementation_that_does_not_start_is_told_of() -> None:
+    class Faulty(System):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            raise RuntimeError("no memory")
+
+    with pytest.raises(TraceError, match="does not start: RuntimeError: no memory"):
+        rerun(trace_of(example("x86_64")[0]), system_class=Faulty)
 
 
 def test_a_run_that_starts_elsewhere_is_refused() -> None:

@@ -38,15 +38,28 @@ class WalkedEntry(NamedTuple):
     decoded: Decoded
 
 
+class Fault(NamedTuple):
+    """An access that a CPU does not grant. kind: why, in words; code: as the CPU reports it."""
+
+    is_user: bool
+    access: str
+    kind: str
+    code: int
+
+
 @dataclass(frozen=True)
 class Walked:
-    """A walk to `va`. rights: what all entries let pass; granted: what is left of that on a CPU as Zircon runs it."""
+    """A walk to `va`. rights: what all entries let pass; granted: what is left of that on a CPU as Zircon runs it.
+
+    faults: of the accesses that are not granted.
+    """
 
     va: Vaddr
     root: Paddr
     entries: tuple[WalkedEntry, ...]
     rights: int
     granted: int
+    faults: tuple[Fault, ...]
 
     @property
     def last(self) -> Decoded:
@@ -89,19 +102,25 @@ def walk_to(tables: ArchVmAspace, va: Vaddr) -> Walked | None:
             break  # software may see a table where hardware faults
     if not entries or entries[-1].decoded.role is not Role.LEAF:
         rights = 0
-    return Walked(va, tables.root.paddr, tuple(entries), rights, granted(tables, va)) if entries else None
+    if not entries:
+        return None
+    return Walked(va, tables.root.paddr, tuple(entries), rights, *ask_cpu(tables, va))
 
 
-def granted(tables: ArchVmAspace, va: Vaddr) -> int:
-    """What a CPU, as Zircon runs it, grants at `va`; six bits as in `model.arch.regime`."""
+def ask_cpu(tables: ArchVmAspace, va: Vaddr) -> tuple[int, tuple[Fault, ...]]:
+    """What a CPU, as Zircon runs it, grants at `va`, six bits as in `model.arch.regime`; and the faults of all else."""
     assert tables.root is not None
     mmu = mmu_for(tables.regime)
-    rights = 0
+    rights, faults = 0, []
     for is_user, shift in ((True, 0), (False, KERNEL_RIGHTS_SHIFT)):
         for kind in AccessKind:
             answer = translate(mmu, tables.memory, tables.root.paddr, va, kind, is_user=is_user)
-            rights |= isinstance(answer, Translation) << kind + shift
-    return rights
+            if isinstance(answer, Translation):
+                rights |= 1 << kind + shift
+            else:
+                name = answer.kind.name.lower().replace("_", " ")
+                faults.append(Fault(is_user, kind.name.lower(), name, answer.code))
+    return rights, tuple(faults)
 
 
 def root_register(tables: ArchVmAspace) -> tuple[str, int]:
