@@ -13,9 +13,10 @@ from typing import Any
 from vmaspace.checker.adapters.entries import ALL_TABLES, Kind, Tables
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.subjects import modules_here, system_class
+from vmaspace.checker.engines.decoding import entry_view, level_names
 from vmaspace.checker.engines.example import example
 from vmaspace.checker.engines.rerun import Rerun, rerun
-from vmaspace.checker.engines.walks import WalkError, chosen_aspaces, entry_view, level_names, part_of, walks
+from vmaspace.checker.engines.walks import WalkError, chosen_aspaces, part_of, walks
 from vmaspace.checker.report.drawing import draw_state
 from vmaspace.checker.report.narrative import Told, Tone, prose, tell_step
 from vmaspace.checker.report.terminal import counted, make_console, put_told
@@ -91,7 +92,9 @@ def _tables(arch: str, kind: Kind) -> Tables:
 def _level(text: str, tables: Tables) -> int:
     """By number, counted from the last one, or by the name that the manual gives."""
     names = level_names(tables)
-    level = names.index(text.upper()) if text.upper() in names else int(text) if text.isdecimal() else len(names)
+    level = (
+        names.index(text.upper()) if text.upper() in names else int(text) if text.isdecimal() else len(names)
+    )
     if level >= len(names):
         known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
         raise UsageError(f"--level {text}: {tables.regime.name} has the levels {known}")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vmaspace.checker.adapters.entries import Kind, Tables
-from vmaspace.checker.adapters.paging.fields import LAYOUTS, Decoded, Role, decode
+from vmaspace.checker.adapters.paging.fields import Role
 from vmaspace.checker.adapters.paging.walked import (
     ArchVmAspace,
     Walked,
@@ -18,11 +17,12 @@ from vmaspace.checker.adapters.paging.walked import (
     walk_to,
     without_tag,
 )
+from vmaspace.checker.engines.decoding import leads_to, privileges
 from vmaspace.checker.engines.rerun import Rerun
 from vmaspace.checker.report.notation import flags_text, range_text, rights_text, size_text
 from vmaspace.checker.report.space import Aspace, Region, Space, read_space
 from vmaspace.checker.report.state import State
-from vmaspace.checker.report.walk import EntryView, FieldRow, Remark, Row, WalkView
+from vmaspace.checker.report.walk import Remark, Row, WalkView
 
 PAGE = 0x1000
 RIGHTS = {"read", "write", "execute"}
@@ -182,15 +182,6 @@ def _not_translated(arch: str, aspace: str, tables: str, width: int, at: int) ->
     )
 
 
-def leads_to(decoded: Decoded) -> str:
-    """`table at 0x1000`, `page at 0x1000`, `2 MiB page at 0x200000`, or `nothing`."""
-    if decoded.role is Role.TABLE:
-        return f"table at {decoded.paddr:#x}"
-    if decoded.role is Role.LEAF:
-        return f"{'' if decoded.level == 0 else size_text(decoded.size) + ' '}page at {decoded.paddr:#x}"
-    return "a fault" if decoded.role is Role.MALFORMED else "nothing"
-
-
 def _translation(arch: str, walked: Walked) -> Iterator[Remark]:
     last, name = walked.last, walked.entries[-1].name
     if walked.paddr is None:
@@ -204,14 +195,14 @@ def _translation(arch: str, walked: Walked) -> Iterator[Remark]:
         )
         return
     yield Remark("translation", f"{walked.va:#x} -> {walked.paddr:#x}, in a page of {size_text(last.size)}")
-    yield Remark("entries pass", rights_text(walked.rights, _privileges(last)))
+    yield Remark("entries pass", rights_text(walked.rights, privileges(last)))
     kinds = {fault.kind for fault in walked.faults}
     why = ""
     if walked.rights and not walked.granted and kinds != {"permission"}:
         why = f"  (every access faults: {', '.join(sorted(kinds))})"
     elif walked.granted != walked.rights:
         why = f"  ({CPU_RULES[arch]})"
-    yield Remark("a CPU grants", rights_text(walked.granted, _privileges(last)) + why)
+    yield Remark("a CPU grants", rights_text(walked.granted, privileges(last)) + why)
 
 
 def _faults(tables: ArchVmAspace, walked: Walked) -> Iterator[Remark]:
@@ -219,17 +210,13 @@ def _faults(tables: ArchVmAspace, walked: Walked) -> Iterator[Remark]:
     faults = [fault for fault in walked.faults if fault.is_user is not tables.is_kernel]
     if not faults:
         return
-    who = "kernel" if tables.is_kernel else _privileges(walked.last)[0]
+    who = "kernel" if tables.is_kernel else privileges(walked.last)[0]
     code = FAULT_CODES.get(tables.regime.name, FAULT_CODES[tables.arch.name])
     told = [
         ", ".join(f"{fault.access} {fault.code:#x}" for fault in faults if fault.kind == kind) + f": {kind}"
         for kind in dict.fromkeys(fault.kind for fault in faults)
     ]
     yield Remark(f"{who} faults", f"{'; '.join(told)} ({code})")
-
-
-def _privileges(decoded: Decoded) -> tuple[str, ...]:
-    return ("guest",) if decoded.regime.name in ("EPT", "arm64 stage 2") else ("user", "kernel")
 
 
 # --- whose page it is -------------------------------------------------------------------------------------------------
@@ -284,76 +271,3 @@ def _page(run: Rerun, mapping: Region, walked: Walked, *, is_allowed: bool) -> I
         there = "not there" if behind.paddr is None else f"at {behind.paddr:#x}"
         text = f"! {name} is {there}, and {shown:#x} is mapped"
     yield Remark("page", text)
-
-
-# --- one entry by itself ----------------------------------------------------------------------------------------------
-
-
-def level_names(tables: Tables) -> tuple[str, ...]:
-    """What the manual calls the tables of each level, from level 0 on."""
-    return LAYOUTS[tables.regime.name].level_names
-
-
-def entry_view(tables: Tables, entry: int, level: int) -> EntryView:
-    """An entry of a table of `level` (0 is the last), taken apart without any memory around it."""
-    decoded = decode(tables.regime, entry, level)
-    layout = decoded.layout
-    rows = [
-        (part.field.low, FieldRow(part.field.bits, part.field.name, f"{part.value:#x}", part.meaning))
-        for part in decoded.parts
-    ]
-    if layout is not None:
-        if decoded.role in (Role.TABLE, Role.LEAF):
-            shift = tables.regime.frame_shift
-            rows += [
-                (low, FieldRow(bits, "address", f"{value << low + shift:#x}", ""))
-                for low, bits, value in _runs(layout.frame, entry, True)
-            ]
-        for label, mask in (("RESERVED", layout.reserved), ("ignored", layout.ignored)):
-            what = "must be 0" if label == "RESERVED" else "hardware does not look"
-            rows += [
-                (low, FieldRow(bits, label, f"{value:#x}", what))
-                for low, bits, value in _runs(mask, entry, False)
-            ]
-    rows.sort(key=lambda row: -row[0])
-    return EntryView(
-        tables.regime.name,
-        level,
-        level_names(tables)[level],
-        entry,
-        decoded.role.value,
-        decoded.paddr,
-        decoded.text(),
-        tuple(row for _, row in rows),
-        tuple(_entry_remarks(tables, decoded)),
-    )
-
-
-def _runs(mask: int, entry: int, is_shown_if_zero: bool) -> Iterator[tuple[int, str, int]]:
-    """The stretches of a mask in which something is set: lowest bit, `51:12`, and what stands there."""
-    low = 0
-    while mask >> low:
-        if not mask >> low & 1:
-            low += 1
-            continue
-        width = 1
-        while mask >> low + width & 1:
-            width += 1
-        value = entry >> low & (1 << width) - 1
-        if value or is_shown_if_zero:
-            yield low, str(low) if width == 1 else f"{low + width - 1}:{low}", value
-        low += width
-
-
-def _entry_remarks(tables: Tables, decoded: Decoded) -> Iterator[Remark]:
-    yield Remark("leads to", leads_to(decoded))
-    if decoded.memory:
-        yield Remark("memory", decoded.memory)
-    if decoded.role in (Role.TABLE, Role.LEAF):
-        who = ("kernel",) if tables.kind is Kind.HYPERVISOR else _privileges(decoded)
-        rights = decoded.rights >> 3 if tables.kind is Kind.HYPERVISOR else decoded.rights
-        yield Remark(
-            "lets pass", rights_text(rights, ("hypervisor",) if tables.kind is Kind.HYPERVISOR else who)
-        )
-    if decoded.reserved:
-        yield Remark("reserved", f"! bits that must be 0 are set: {decoded.reserved:#x}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -206,3 +207,27 @@ def test_a_trace_with_unknown_calls_is_refused(trace, capsys):
     code, _, err = run(capsys, trace[0])
     assert code == 2
     assert 'unknown operation "alocate"' in err
+
+
+# --- the guide --------------------------------------------------------------------------------------------------------
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "page-tables.md"
+
+
+def sessions(text):
+    """The `vmaspace show` commands of a guide, each with the lines that it shows after them."""
+    blocks = re.findall(r"```console\n\$ vmaspace show (.*?)\n(.*?)```", text, re.DOTALL)
+    return [(arguments.split(), shown.removeprefix("...\n")) for arguments, shown in blocks]
+
+
+def test_the_guide_shows_what_is_printed(here, capsys):
+    found = sessions(GUIDE.read_text(encoding="utf-8"))
+    assert len(found) >= 2
+    for arguments, shown in found:
+        _, out, _ = run(capsys, *arguments)
+        assert shown in out
+
+
+def test_a_guide_that_shows_something_else_is_seen(here, capsys):
+    ((arguments, shown),) = sessions("```console\n$ vmaspace show --entry 0x3\n...\n  P RW U/S\n```")
+    assert shown not in run(capsys, *arguments)[1]
