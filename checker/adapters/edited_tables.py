@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.arch.hardware import AccessKind
-from vmaspace.model.arch.options import ExistingEntryAction
+from vmaspace.model.arch.options import ExistingEntryAction, NonTerminalAction, TerminalAction
 from vmaspace.model.arch.regime import Regime
 from vmaspace.model.constants import MAX_U64, PAGE_SIZE, Paddr, Vaddr
 from vmaspace.model.flags import MMU_PERM_EXECUTE, MMU_PERM_READ, MMU_PERM_USER, MMU_PERM_WRITE
-from vmaspace.model.physical_memory import RAM_BASE, RAM_SIZE, PhysicalMemory
+from vmaspace.model.physical_memory import PhysicalMemory
 from vmaspace.model.status import ZX_OK
 from vmaspace.model.system import System
 
 _BIG, _HUGE = 1 << 21, 1 << 30
 _FRAMES = 0x8_0000_0000  # where pages lie that no allocator hands out; within 40 bits
-_NEAR_FRAMES = RAM_BASE + RAM_SIZE // 2  # in memory that is there, far from what is handed out first
 NEEDED = {  # of MMU flags, for an access
     AccessKind.READ: MMU_PERM_READ,
     AccessKind.WRITE: MMU_PERM_WRITE,
@@ -51,7 +50,7 @@ class EditedTables:
         is_small: bool = False,
         system_class: type[System] = System,
     ) -> None:
-        """is_small: a few single pages only, which lead to memory that is there."""
+        """is_small: single pages only, which lead to allocated memory; their accessed flags are harvested too."""
         self.system = system = system_class(arch)
         self.random = random
         self.is_small = is_small
@@ -94,7 +93,9 @@ class EditedTables:
         """One edit; in words. Forgets which invalidations were issued before."""
         self.system.tlb.log.clear()
         choice = self.random.random()
-        if choice < 0.4 or not self.runs:
+        if self.is_small and choice < 0.15 and self.runs:
+            return self._harvest()
+        if choice < 0.45 or not self.runs:
             return self._map()
         if choice < 0.7:
             return self._protect()
@@ -149,19 +150,33 @@ class EditedTables:
         if any(run.start < start + size and start < run.end for run in self.runs):
             return self._unmap()
         flags = self._flags()
-        if self.is_small:
-            paddr = _NEAR_FRAMES + random.randrange(4096) * PAGE_SIZE
-        else:
-            paddr = _FRAMES + (start & _HUGE - 1) + random.randrange(4) * _HUGE
+        paddr = _FRAMES + (start & _HUGE - 1) + random.randrange(4) * _HUGE
         count = size // PAGE_SIZE
         if is_large:
             status = self._tables.map_contiguous(start, paddr, count, flags)
         else:
+            if self.is_small:
+                paddr = self._allocate(count)
             pages = [paddr + at * PAGE_SIZE for at in range(count)]
             status = self._tables.map(start, pages, flags, ExistingEntryAction.ERROR)
         if status is ZX_OK:
             self.runs.append(Run(start, start + size, paddr, flags))
         return f"map {count} pages at {start:#x}, flags {flags:#x}"
+
+    def _allocate(self, count: int) -> Paddr:
+        """A run of pages that have an age."""
+        pages = self.memory.allocate_contiguous(count)
+        assert pages is not None
+        for page in pages:
+            self.system.page_queues.set_reclaim(page)
+        return pages[0].paddr
+
+    def _harvest(self) -> str:
+        """Accessed flags are read and cleared; the account says nothing of them."""
+        start, end = self._part()
+        terminal = TerminalAction.UPDATE_AGE_AND_HARVEST
+        self._tables.harvest_accessed(start, (end - start) // PAGE_SIZE, NonTerminalAction.RETAIN, terminal)
+        return f"harvest [{start:#x}, {end:#x})"
 
     def _part(self) -> tuple[Vaddr, Vaddr]:
         """A part of a run, or all of it."""

@@ -239,6 +239,8 @@ class Tlb:
             now = regime.leaf_paddr(step.entry, step.level) + (va & reach(step.level) - 1)
             if now != paddr + offset or rights & ~regime.leaf_rights(step.entry):
                 return va
+            if held.entry & ~step.entry & regime.accessed and not tables.arch.has_hardware_accessed_flag:
+                return va  # the next access is to fault, so that software notes it
             offset += min(reach(step.level), reach(held.level))
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vmaspace.checker.adapters.hardware import Mmu, Step, Translation, Update, WalkFault, translate, walk
+from vmaspace.checker.adapters.paging.fields import decode
 from vmaspace.checker.engines.oracle.deviations import Deviation, deviations_of
 from vmaspace.checker.engines.oracle.library import WORD
 from vmaspace.checker.engines.oracle.machine import ACCESSES, Access, Machine, Space, code_of
@@ -43,7 +44,7 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.access}\n  walk: {self.walk}\n  reference: {self.reference}\n  emulator:  {self.emulator}"
+            f"{self.access}\n  walk:{self.walk}\n  reference: {self.reference}\n  emulator:  {self.emulator}"
         )
 
 
@@ -188,7 +189,11 @@ class Bench:
         self.difference_count += 1
         if len(self.differences) < KEPT:
             what = f"{space.mmu.regime.name}: {access} at {va:#x}, root {space.root:#x}{_modes(space)}"
-            steps = ", ".join(f"level {step.level} [{step.slot}] {step.entry:#018x}" for step in path)
+            regime = space.mmu.regime
+            steps = "".join(
+                f"\n    level {step.level} [{step.slot}] {step.entry:#018x}  {decode(regime, step.entry, step.level).text()}"
+                for step in path
+            )
             self.differences.append(Difference(what, steps, reference, emulator))
 
 

@@ -126,7 +126,7 @@ def test_a_reference_that_forgets_a_rule_is_caught(
     compare_matrix(made, is_deep=False, maker=maker)
     assert made.difference_count, what
     first = str(made.differences[0])
-    assert "walk: level" in first and "reference:" in first and "emulator:" in first
+    assert "\n    level " in first and "reference:" in first and "emulator:" in first
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "arm64", "riscv64"])

@@ -63,7 +63,7 @@ def test_a_reference_that_forgets_a_rule_is_found_and_made_small() -> None:
     verdicts = of_the_oracle(run(Watch(maker)))
     assert verdicts and all(verdict.is_red for verdict in verdicts)
     (first, *_) = verdicts
-    assert "walk: level" in first.reason and "emulator:" in first.reason
+    assert "\n    level " in first.reason and "emulator:" in first.reason
     assert first.trace is not None
 
 
