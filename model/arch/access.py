@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from vmaspace.model.arch.mapper import ArchMapper
 from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
-from vmaspace.model.arch.regime import reach
+from vmaspace.model.arch.regime import index_at, reach
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
@@ -95,6 +95,9 @@ class ArchAccess(ArchMapper):
         non_terminal: NonTerminalAction,
         terminal: TerminalAction,
     ) -> None:
+        if not level:
+            self._harvest_pages(table, low, high, terminal)
+            return
         regime = self.regime
         frees = non_terminal is NonTerminalAction.FREE_UNACCESSED
         mark = regime.table_accessed
@@ -103,7 +106,7 @@ class ArchAccess(ArchMapper):
         is_shared_root = is_root and self.kind is ArchAspaceKind.SHARED
         always = not mark or is_shared_root or (is_root and self._is_root_accessed_elsewhere())
         for slot, entry, start, end in self.entries_in(table, level, low, high):
-            if not level or regime.is_leaf(entry, level):
+            if regime.is_leaf(entry, level):
                 if end - start == reach(level):
                     self._harvest_leaf(table, slot, start, level, terminal)
                 elif self.arch.steps_over_large_pages:
@@ -124,6 +127,13 @@ class ArchAccess(ArchMapper):
                 self.unlink(table, below, slot, start, level)
             elif entry & mark and frees and (is_hardware or not end & reach(level) - 1):
                 self._unmark(table, slot, start, level)
+
+    def _harvest_pages(self, table: VmPage, low: Vaddr, high: Vaddr, terminal: TerminalAction) -> None:
+        accessed, first = self.regime.accessed, index_at(low, 0)
+        count = high - low >> PAGE_SHIFT
+        for slot, entry in enumerate(table.words[first : first + count].tolist(), first):
+            if entry & accessed:
+                self._harvest_leaf(table, slot, low + (slot - first << PAGE_SHIFT), 0, terminal)
 
     def _is_root_accessed_elsewhere(self) -> bool:
         """Whether accesses leave their mark in the root of unified tables only."""

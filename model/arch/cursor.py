@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmaspace.model.constants import ByteSize, Paddr, Vaddr
+from vmaspace.model.constants import PAGE_SIZE, ByteSize, Paddr, Vaddr
 from vmaspace.model.status import AssertionViolation
 
 _FILE = "zircon/kernel/vm/include/vm/mapping_cursor.h"
@@ -37,6 +37,23 @@ class MappingCursor:
     def page_remaining(self) -> ByteSize:
         """Bytes that are left of the current run: no leaf is larger."""
         return self.unit - self._used
+
+    def next_pages(self, limit: int) -> Sequence[Paddr]:
+        """Where the next single pages lead to, up to `limit` of them."""
+        if self.unit == PAGE_SIZE:
+            return self._paddrs[self._at : self._at + limit]
+        start = self.paddr
+        return range(start, start + min(limit * PAGE_SIZE, self.page_remaining), PAGE_SIZE)
+
+    def consume_pages(self, count: int) -> None:
+        """Go on by `count` of the pages that `next_pages` told."""
+        size = count * PAGE_SIZE
+        if self.unit != PAGE_SIZE:
+            self.consume(size)
+            return
+        self._at += count
+        self.va += size
+        self.left -= size
 
     def consume(self, size: ByteSize) -> None:
         """Go on by `size` bytes.

@@ -91,6 +91,7 @@ class ArchMapper(ArchTables):
     def _map_run(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Go down from the root for each last-level table, or large leaf, that the cursor comes to."""
         arch, regime, root, top = self.arch, self.regime, self.own_root(), self.regime.top_level
+        mark = regime.table_accessed if arch.map_marks_tables else 0
         end = (cursor.start | reach(top + 1) - 1) + 1  # of the root
         while cursor.left and cursor.va < end:
             table, level = root, top
@@ -108,7 +109,10 @@ class ArchMapper(ArchTables):
                         break
                     if not arch.maps_below_tables:
                         return ZX_ERR_ALREADY_EXISTS
-                below = self._table_for_map(cursor, table, slot, level)
+                if entry and not mark & ~entry:
+                    table, level = self.table_at(entry), level - 1
+                    continue
+                below = self._table_for_map(cursor, table, slot, level, mark)
                 if below is None:
                     cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
                     return ZX_ERR_NO_MEMORY
@@ -135,13 +139,13 @@ class ArchMapper(ArchTables):
             self.shootdown.enqueue(cursor.va, level, 0, is_terminal=True)
         cursor.consume(reach(level))
 
-    def _table_for_map(self, cursor: MappingCursor, table: VmPage, slot: int, level: int) -> VmPage | None:
-        """The table below a slot that a mapping goes through, made if there is none; None when memory is out."""
+    def _table_for_map(
+        self, cursor: MappingCursor, table: VmPage, slot: int, level: int, mark: int
+    ) -> VmPage | None:
+        """The table below a slot that a mapping goes through, marked, and made if there is none; None: out of memory."""
         entry = table.words[slot]
-        mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
         if entry:
-            if mark & ~entry:
-                table.words[slot] = entry | mark
+            table.words[slot] = entry | mark
             return self.table_at(entry)
         made = self.new_table()
         if made is None:
@@ -158,48 +162,48 @@ class ArchMapper(ArchTables):
         regime, words = self.regime, table.words
         bits, frame, shift = self.leaf_bits(mmu_flags, _LEAF), regime.leaf_frames[_LEAF], regime.frame_shift
         fenced = self.arch.map_is_fenced and self.is_kernel
-        slot = index_at(cursor.va, _LEAF)
-        while slot < ENTRIES and cursor.left:
-            old, new = words[slot], cursor.paddr >> shift | bits
+        is_read_only = mmu_flags & MMU_PERM_RWX_MASK == MMU_PERM_READ
+        ignored = self._ignored_flags()
+        va = cursor.va
+        first = slot = index_at(va, _LEAF)
+        status, created = ZX_OK, 0
+        for paddr in cursor.next_pages(ENTRIES - first):
+            old, new = words[slot], paddr >> shift | bits
             if not old:
                 words[slot] = new
-                table.num_mappings += 1
-                if fenced:
-                    self.shootdown.enqueue(cursor.va, _LEAF, 0, is_terminal=True)
+                created += 1
             elif action is ExistingEntryAction.ERROR:
-                return ZX_ERR_ALREADY_EXISTS
+                status = ZX_ERR_ALREADY_EXISTS
+                break
             elif action is ExistingEntryAction.UPGRADE:
                 is_same = not (old ^ new) & frame
-                self._upgrade(table, slot, cursor.va, new, is_same, mmu_flags)
-                if fenced and words[slot] != old:
-                    self.shootdown.enqueue(cursor.va, _LEAF, 0, is_terminal=True)
-            cursor.consume(PAGE_SIZE)
+                # One page never comes to allow less.
+                if not is_same or (not is_read_only and (old ^ new) & ~ignored):
+                    self._upgrade(table, slot, va, new, is_straight=is_same or is_read_only, is_same_page=is_same)
+            if fenced and words[slot] != old:
+                self.shootdown.enqueue(va, _LEAF, 0, is_terminal=True)
             slot += 1
-        return ZX_OK
+            va += PAGE_SIZE
+        table.num_mappings += created
+        cursor.consume_pages(slot - first)
+        return status
 
     def _upgrade(
-        self, table: VmPage, slot: int, va: Vaddr, new: int, is_same_page: bool, mmu_flags: int
+        self, table: VmPage, slot: int, va: Vaddr, new: int, *, is_straight: bool, is_same_page: bool
     ) -> None:
-        """Put another leaf in place of one that is there. One page never comes to allow less."""
-        is_read_only = mmu_flags & MMU_PERM_RWX_MASK == MMU_PERM_READ
-        if is_same_page:
-            if not is_read_only and not self._is_same_entry(table.words[slot], new):
-                self.set_entry(table, slot, va, _LEAF, new)
-        elif is_read_only:
-            if self.arch.read_only_swap_is_queued:
-                self.set_entry(table, slot, va, _LEAF, new)
-            else:
-                # As implemented, a CPU may go on to read the old page.
-                table.words[slot] = new
-        else:
+        """Put another leaf in place of one that is there; `is_straight`: without a break."""
+        if not is_straight:
             self.set_entry(table, slot, va, _LEAF, 0)
             self.shootdown.flush()
-            self.set_entry(table, slot, va, _LEAF, new)
+        elif not is_same_page and not self.arch.read_only_swap_is_queued:
+            # As implemented, a CPU may go on to read the old page.
+            table.words[slot] = new
+            return
+        self.set_entry(table, slot, va, _LEAF, new)
 
-    def _is_same_entry(self, old: int, new: int) -> bool:
-        regime = self.regime
-        ignored = regime.accessed | regime.dirty if self.arch.compares_without_flags else 0
-        return not (old ^ new) & ~ignored
+    def _ignored_flags(self) -> int:
+        """The flags in which an entry may differ from a new one and still be the same."""
+        return self.regime.accessed | self.regime.dirty if self.arch.compares_without_flags else 0
 
     def _propagate(self, slot: int, va: Vaddr, new: int) -> None:
         """A root entry of a restricted part changes in the root of its unified tables too, where these have their own."""
@@ -387,7 +391,7 @@ class ArchMapper(ArchTables):
     def _protect_in(
         self, table: VmPage, level: int, low: Vaddr, high: Vaddr, mmu_flags: int, options: ArchUnmapOptions
     ) -> Status:
-        regime, span = self.regime, reach(level)
+        regime, span, ignored = self.regime, reach(level), self._ignored_flags()
         for slot, found, start, end in self.entries_in(table, level, low, high):
             entry = found
             if end - start < span and regime.is_leaf(entry, level):
@@ -397,7 +401,7 @@ class ArchMapper(ArchTables):
                 entry = table.words[slot]
             if not level or regime.is_leaf(entry, level):
                 new = regime.protected(entry, mmu_flags, level)
-                if not self._is_same_entry(entry, new):
+                if (entry ^ new) & ~ignored:
                     self.set_entry(table, slot, start, level, new)
                 continue
             status = self._protect_in(self.table_at(entry), level - 1, start, end, mmu_flags, options)

@@ -6,7 +6,7 @@ their workers share: tables are allocated and given back, entries are written, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vmaspace.model.arch.ids import UNUSED_ID
@@ -32,9 +32,9 @@ class ArchTables:
     """Page tables: a root, and what hangs below it."""
 
     __slots__ = (
-        "_leaf_bits", "accessed_since_check", "active_cpus", "allocate_table", "arch", "asid", "base", "dirty_cpus", "flags",
-        "is_kernel", "kind", "memory", "pt_pages", "references", "regime", "restricted", "root", "shared", "shootdown", "size",
-        "system", "tlb", "unified", "updates_enabled",
+        "_leaf_bits", "_page_for", "accessed_since_check", "active_cpus", "allocate_table", "arch", "asid", "base",
+        "dirty_cpus", "flags", "is_kernel", "kind", "memory", "pt_pages", "references", "regime", "restricted",
+        "root", "shared", "shootdown", "size", "system", "tlb", "unified", "updates_enabled",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class ArchTables:
         self.dirty_cpus = -1  # a bit for each CPU that drops this space's translations before it loads the tables
         self.shootdown = Shootdown(self, self.arch.shootdown)
         self.allocate_table: AllocateTable = allocate_table or system.pmm.allocate_page
+        self._page_for = system.pmm.page_for
         self._leaf_bits: dict[tuple[int, int], int] = {}
 
     def _regime(self) -> Regime:
@@ -136,7 +137,7 @@ class ArchTables:
 
     def table_at(self, entry: int) -> VmPage:
         """The table that a table entry leads to."""
-        page = self.memory.page_for(self.regime.table_paddr(entry))
+        page = self._page_for(self.regime.table_paddr(entry))
         if page is None or not page.is_table:
             raise AssertionViolation("a table entry leads to a page table", self.arch.mmu_file)
         return page
@@ -193,23 +194,24 @@ class ArchTables:
 
     def entries_in(
         self, table: VmPage, level: int, low: Vaddr, high: Vaddr
-    ) -> Iterator[tuple[int, int, Vaddr, Vaddr]]:
+    ) -> Sequence[tuple[int, int, Vaddr, Vaddr]]:
         """What is present in a table for `[low, high)`: (slot, entry, first and end of what of it is in the range).
 
-        Entries are read at the start: what a caller changes further on is not seen.
+        Entries are read now: what a caller changes further on is not seen.
         """
         span = reach(level)
         start = low & ~(ENTRIES * span - 1)  # of the table
         high = min(high, start + ENTRIES * span)
         first, last = index_at(low, level), index_at(high - 1, level)
         words = table.words
-        found = (
-            ((first, words[first]),) if first == last else enumerate(words[first : last + 1].tolist(), first)
-        )
-        for slot, entry in found:
-            if entry:
-                at = start + slot * span
-                yield slot, entry, max(low, at), min(high, at + span)
+        if first == last:
+            entry = words[first]
+            return ((first, entry, low, high),) if entry else ()
+        return [
+            (slot, entry, max(low, start + slot * span), min(high, start + (slot + 1) * span))
+            for slot, entry in enumerate(words[first : last + 1].tolist(), first)
+            if entry
+        ]
 
     def walk(self, va: Vaddr) -> list[Step]:
         """The entries on the way to `va`, from the root on."""
