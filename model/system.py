@@ -205,8 +205,8 @@ class System:
 
     def is_loaded(self, tables: object) -> bool:
         """Whether a CPU has these page tables loaded, by themselves or as a part of unified ones."""
-        loaded = None if self.active_aspace is None else self.active_aspace.arch
-        return loaded is not None and tables in (loaded, loaded.shared, loaded.restricted)
+        loaded = [cpu.active for cpu in self.tlb.cpus if cpu.active is not None]
+        return any(tables in (each, each.shared, each.restricted) for each in loaded)
 
     # Memory objects.
 

@@ -13,6 +13,7 @@ from vmaspace.model.arch.mapper import ArchMapper
 from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
 from vmaspace.model.arch.regime import index_at, reach
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
+from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
     ZX_ERR_INVALID_ARGS,
@@ -57,9 +58,12 @@ class ArchAccess(ArchMapper):
                 words[slot] = entry | regime.accessed
 
     def hardware_access(self, va: Vaddr, *, is_write: bool) -> None:
-        """What a CPU does to the entries on the way to a page that it accesses, on a machine that does so."""
+        """What a CPU does to the entries on the way to a page that it accesses, on a machine that does so.
+
+        Extended page tables are used without these flags.
+        """
         regime = self.regime
-        for step in self.walk(va):
+        for step in self.walk(va) if not self.flags & ArchAspaceFlag.GUEST else ():
             is_leaf = regime.is_leaf(step.entry, step.level)
             flags = regime.table_accessed if not is_leaf else regime.accessed | (regime.dirty if is_write else 0)
             if flags & ~step.entry:

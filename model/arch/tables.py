@@ -98,6 +98,11 @@ class ArchTables:
             last -= 1
         return range(first, last + 1)
 
+    def shows_in_unified(self, va: Vaddr) -> bool:
+        """Whether the root slot of `va` is one that a unified root over this part shows."""
+        slots = self.root_slots()
+        return self.kind is not ArchAspaceKind.SHARED or va >> self.arch.root_slot_shift in slots
+
     @property
     def tag(self) -> Tag:
         """Under which translations of these tables stand in a TLB."""

@@ -6,14 +6,18 @@ Not here: who looks; the modules by subject derive the observing classes from th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from vmaspace.checker.adapters.interface import Broken, Invariant
 from vmaspace.checker.adapters.invariants.fault_record import FaultRecord
+from vmaspace.checker.adapters.invariants.survey import Memory, Shown, Surveyed
 from vmaspace.model.arch.tables import ArchTables
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.system import System
+
+if TYPE_CHECKING:
+    from vmaspace.model.physical_memory import VmPage
 
 INVARIANTS: Final[dict[str, Invariant]] = {}  # by number, those that are checked here
 STATE_CHECKS: Final[list[tuple[Invariant, Callable[[Journal], Iterator[str]]]]] = []
@@ -46,8 +50,8 @@ class Journal:
     """Of one system."""
 
     __slots__ = (
-        "aspaces", "breaches", "fault", "is_counting_usage", "is_in_range_op", "is_protecting", "owners", "regions", "records",
-        "system",
+        "aspaces", "breaches", "fault", "is_counting_usage", "is_in_range_op", "is_protecting", "memory", "owners", "regions",
+        "records", "shown", "survey", "system", "table_pages",
     )  # fmt: skip
 
     def __init__(self, system: System) -> None:
@@ -55,6 +59,10 @@ class Journal:
         self.aspaces: list[VmAspace] = []  # as they were made, freed ones included
         self.records: dict[VmAspace, tuple[object, ...]] = {}  # what of each never changes
         self.owners: dict[ArchTables, VmAspace] = {}  # whose page tables
+        self.table_pages: set[VmPage] = set()  # what was taken for a page table and not given back
+        self.memory = Memory()
+        self.survey: dict[ArchTables, Surveyed] | None = None  # of this look
+        self.shown: list[Shown] | None = None  # of this look
         self.regions: list[VmAddressRegionOrMapping] = []  # as they were made, but those long dead
         self.breaches: list[Broken] = []  # seen while an operation ran
         self.fault: FaultRecord | None = None  # that a mapping is resolving
@@ -69,6 +77,7 @@ class Journal:
     def broken(self) -> list[Broken]:
         """What was broken since the last look, and what does not hold now."""
         found, self.breaches = self.breaches, []
+        self.survey = self.shown = None
         for declared, check in STATE_CHECKS:
             found += [Broken(declared, what) for what in check(self)]
         self.regions = [region for region in self.regions if region.parent is not None or region.is_alive()]

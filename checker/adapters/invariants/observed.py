@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmaspace.checker.adapters.invariants import link  # noqa: F401  importing it declares its checks
 from vmaspace.checker.adapters.invariants.accounting import CountingAspace
 from vmaspace.checker.adapters.invariants.faults import FaultingVmo, ObservedMemory
 from vmaspace.checker.adapters.invariants.journal import Journal
 from vmaspace.checker.adapters.invariants.locks import LockedList, LockedVmar, LockStack
-from vmaspace.checker.adapters.invariants.page_tables import ObservedTables, ProtectedMapping
+from vmaspace.checker.adapters.invariants.page_tables import ProtectedMapping
+from vmaspace.checker.adapters.invariants.tables import TrackedTables
 from vmaspace.model.system import System
 
 OBSERVERS: dict[str, type[Any]] = {
     "aspace_class": CountingAspace,
-    "arch_aspace_class": ObservedTables,
+    "arch_aspace_class": TrackedTables,
     "vmar_class": LockedVmar,
     "mapping_class": ProtectedMapping,
     "region_list_class": LockedList,
