@@ -9,16 +9,22 @@ Does not model caches, nor translations that a TLB remembers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from vmaspace.model.arch.hardware import AccessKind
-from vmaspace.model.arch.regime import reach
+from vmaspace.model.arch.hardware import (
+    AccessKind,
+    FaultKind,
+    Mmu,
+    Translation,
+    WalkFault,
+    apply_updates,
+    translate,
+)
+from vmaspace.model.arch.mmu_rules import mmu_for
+from vmaspace.model.arch.modes import Modes
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SIZE, ByteSize, Vaddr
 from vmaspace.model.flags import (
-    MMU_PERM_EXECUTE,
-    MMU_PERM_READ,
-    MMU_PERM_USER,
-    MMU_PERM_WRITE,
     VMM_PF_FLAG_ACCESS,
     VMM_PF_FLAG_HW_FAULT,
     VMM_PF_FLAG_INSTRUCTION,
@@ -29,19 +35,14 @@ from vmaspace.model.flags import (
 from vmaspace.model.status import ZX_ERR_NOT_FOUND, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
-    from vmaspace.model.arch.aspace import ArchVmAspace
-    from vmaspace.model.arch.walk import Step
+    from vmaspace.model.arch.regime import Regime
     from vmaspace.model.aspace import VmAspace
     from vmaspace.model.physical_memory import VmPage
 
 _FILE = "zircon/kernel/vm/vmm.cc"
 
-
-_NEEDED = {
-    AccessKind.READ: MMU_PERM_READ,
-    AccessKind.WRITE: MMU_PERM_WRITE,
-    AccessKind.EXECUTE: MMU_PERM_EXECUTE,
-}
+# Zircon's, while the kernel copies; no CPU sets accessed bits in the tables of riscv64.
+_MODES: Final = Modes(ac=True, sum=True, svadu=False)
 _FAULT_FLAGS = {
     AccessKind.READ: 0,
     AccessKind.WRITE: VMM_PF_FLAG_WRITE,
@@ -107,34 +108,54 @@ def _page_for(
         if va > MAX_U64 or not machine.is_user_accessible(va):
             return ZX_ERR_NOT_FOUND, None
         va = machine.untagged(va)
-    needed = _NEEDED[kind] | (MMU_PERM_USER if is_user else 0)
-    arch = aspace.arch
-    if not arch.owner(va).is_valid_vaddr(va):
+    if not aspace.arch.owner(va).is_valid_vaddr(va):
         return ZX_ERR_NOT_FOUND, None
-    leaf = arch.leaf_at(va)
-    if leaf is None or not _allows(arch, leaf, needed):
-        fault_flags = _FAULT_FLAGS[kind] | VMM_PF_FLAG_HW_FAULT | (VMM_PF_FLAG_USER if is_user else 0)
-        if leaf is None:
-            fault_flags |= VMM_PF_FLAG_NOT_PRESENT
-        if left:
-            status = aspace.soft_fault_in_range(va, fault_flags, left)
-        else:
-            status = aspace.page_fault(va, fault_flags)
+    walked = _walk(aspace, va, kind, is_user)
+    if isinstance(walked, WalkFault):
+        status = _fault(aspace, va, kind, is_user, walked, left)
         if status is not ZX_OK:
             return status, None
-        leaf = arch.leaf_at(va)
-        if leaf is None or not _allows(arch, leaf, needed):
+        walked = _walk(aspace, va, kind, is_user)
+        if isinstance(walked, WalkFault) and walked.kind is FaultKind.ACCESS_FLAG:
+            # What a fault maps may not be marked: the access comes again, and marks it.
+            _fault(aspace, va, kind, is_user, walked, 0)
+            walked = _walk(aspace, va, kind, is_user)
+        if isinstance(walked, WalkFault):
             raise AssertionViolation("a resolved fault allows the access that faulted", _FILE)
+    if walked.updates:
+        apply_updates(aspace.system.pmm, walked.updates)
     if machine.has_hardware_accessed_flag:
-        arch.hardware_access(va, is_write=kind is AccessKind.WRITE)
-    elif not leaf.entry & arch.regime.accessed:
-        aspace.page_fault(va, VMM_PF_FLAG_ACCESS | VMM_PF_FLAG_HW_FAULT)
-    paddr = arch.regime.leaf_paddr(leaf.entry, leaf.level) | va & reach(leaf.level) - 1
-    page = aspace.system.pmm.page_for(paddr)
+        aspace.arch.owner(va).accessed_since_check = True  # the CPU has these tables loaded
+    page = aspace.system.pmm.page_for(walked.paddr)
     if page is None:
         raise AssertionViolation("page tables lead to memory", _FILE)
     return ZX_OK, page
 
 
-def _allows(arch: ArchVmAspace, leaf: Step, needed: int) -> bool:
-    return arch.regime.mmu_flags(leaf.entry, leaf.level) & needed == needed
+@cache
+def _mmu_of(regime: Regime) -> Mmu:
+    return mmu_for(regime, _MODES)
+
+
+def _walk(aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool) -> Translation | WalkFault:
+    """What the MMU makes of the bytes. The kernel copies with user pages opened to it."""
+    arch = aspace.arch
+    mmu = _mmu_of(arch.regime)
+    memory, root = aspace.system.pmm, arch.own_root().paddr
+    walked = translate(mmu, memory, root, va, kind, is_user=is_user)
+    if kind is AccessKind.EXECUTE and not is_user and isinstance(walked, WalkFault):
+        # The kernel does not fetch from user space: a fetch that is not a user's stands for that of any CPU.
+        return translate(mmu, memory, root, va, kind, is_user=True)
+    return walked
+
+
+def _fault(
+    aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool, fault: WalkFault, left: ByteSize
+) -> Status:
+    """The page-fault handler; `left` bytes of a copy begin there."""
+    if fault.kind is FaultKind.ACCESS_FLAG:
+        return aspace.page_fault(va, VMM_PF_FLAG_ACCESS | VMM_PF_FLAG_HW_FAULT)
+    flags = _FAULT_FLAGS[kind] | VMM_PF_FLAG_HW_FAULT | (VMM_PF_FLAG_USER if is_user else 0)
+    if fault.kind is FaultKind.NOT_PRESENT:
+        flags |= VMM_PF_FLAG_NOT_PRESENT
+    return aspace.soft_fault_in_range(va, flags, left) if left else aspace.page_fault(va, flags)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from vmaspace.checker.adapters.cpus import ONLINE_CPUS, Cpus
 from vmaspace.checker.adapters.given_vmo import given_vmos
 from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer, Broken, Invariant
 from vmaspace.checker.adapters.invariants.journal import INVARIANTS
@@ -78,13 +79,16 @@ class ModelAdapter:
             switches=world.switches,
             aslr_disabled=world.aslr_disabled,
             vdso=VdsoImage(world.vdso_code_start, world.vdso_code_size),
+            online_cpus=ONLINE_CPUS,
         )
         self.vmos: list[VmObject] = given_vmos(self.system, world.vmos)
         self.snapshots: list[list[VmObject]] = [[] for _ in self.vmos]  # of each VMO, oldest first
         self.written = 0
+        self.cpus = Cpus(self.system)
         self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
+        self.cpus.switch(op, args, self.observer.aspaces)
         heap = self.system.heap
         heap.fail_next(fails_at)
         try:
@@ -129,6 +133,7 @@ class ModelAdapter:
         return self.observer.aspaces[a].destroy(), None
 
     def _release(self, a: int) -> Called:
+        self.cpus.leave(self.observer.aspaces[a])
         self.observer.aspaces[a].release()
         return 0, None
 
@@ -164,6 +169,7 @@ class ModelAdapter:
         return self._region(v).protect(base, size, mmu_flags, bool(op_children)), None
 
     def _destroy_vmar(self, v: int) -> Called:
+        self.cpus.leave(self._region(v).aspace)  # this may be the last reference
         dispatcher = VmAddressRegionDispatcher(self._region(v))
         status = dispatcher.destroy()
         dispatcher.on_zero_handles()  # it held a reference to the address space

@@ -13,7 +13,6 @@ from vmaspace.model.arch.mapper import ArchMapper
 from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
 from vmaspace.model.arch.regime import index_at, reach
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
     ZX_ERR_INVALID_ARGS,
@@ -56,19 +55,6 @@ class ArchAccess(ArchMapper):
                 self._mark_in(self.table_at(entry), level - 1, start, end)
             elif end - start == reach(level):
                 words[slot] = entry | regime.accessed
-
-    def hardware_access(self, va: Vaddr, *, is_write: bool) -> None:
-        """What a CPU does to the entries on the way to a page that it accesses, on a machine that does so.
-
-        Extended page tables are used without these flags.
-        """
-        regime = self.regime
-        for step in self.walk(va) if not self.flags & ArchAspaceFlag.GUEST else ():
-            is_leaf = regime.is_leaf(step.entry, step.level)
-            flags = regime.table_accessed if not is_leaf else regime.accessed | (regime.dirty if is_write else 0)
-            if flags & ~step.entry:
-                self.words_at(step.table)[step.slot] = step.entry | flags
-        self.owner(va).accessed_since_check = True  # the CPU has these tables loaded
 
     def harvest_accessed(
         self, va: Vaddr, count: int, non_terminal: NonTerminalAction, terminal: TerminalAction

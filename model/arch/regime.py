@@ -45,7 +45,7 @@ def index_at(va: Vaddr, level: int) -> int:
     return va >> PAGE_SHIFT + ENTRIES_SHIFT * level & INDEX_MASK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Regime:
     """A format of page tables. An entry is 0, or present: a table's address, or a leaf."""
 
