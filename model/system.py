@@ -74,6 +74,8 @@ class System:
     cow_pages_class: ClassVar[type[VmCowPages]] = VmCowPages
     page_queues_class: ClassVar[type[PageQueues]] = PageQueues
     physical_memory_class: ClassVar[type[PhysicalMemory]] = PhysicalMemory
+    id_allocator_class: ClassVar[type[IdAllocator]] = IdAllocator
+    tlb_class: ClassVar[type[Tlb]] = Tlb
 
     def __init__(
         self,
@@ -90,7 +92,7 @@ class System:
         unknown = self.switches - SWITCHES.keys()
         if unknown:
             raise ValueError(f"unknown switch {min(unknown)!r}; there are {', '.join(SWITCHES)}")
-        self.arch: Arch = arch_for_name(arch)
+        self.arch: Arch = self.machine(arch)
         self.seed = seed
         self.online_cpus = online_cpus
         self.aslr_disabled = aslr_disabled
@@ -99,9 +101,9 @@ class System:
         self.heap = Heap()
         self.page_queues = self.page_queues_class()
         self.pmm = self.physical_memory_class(self.page_queues)
-        self.tlb = Tlb(self.pmm, online_cpus)
+        self.tlb = self.tlb_class(self.pmm, online_cpus)
         self.current_cpu = 0  # where the current thread runs
-        self.asids = IdAllocator(self.arch.first_id, self.arch.last_id, self.arch.no_id)
+        self.asids = self.id_allocator_class(self.arch.first_id, self.arch.last_id, self.arch.no_id)
         self.boot_tables = BootTables(self.arch, self.pmm)
         self.allows_break_before_make = True  # false early in boot: arm64 does not split large pages then
         self.held_locks = HeldLocks()
@@ -122,6 +124,11 @@ class System:
 
     def __repr__(self) -> str:
         return f"<system {self.arch.name} seed {self.seed} with {len(self.aspaces)} aspaces>"
+
+    @classmethod
+    def machine(cls, name: str) -> Arch:
+        """The record of the architecture called `name`; a system of yours may change it."""
+        return arch_for_name(name)
 
     def has_switch(self, name: str) -> bool:
         """Whether the switch `name` is on."""

@@ -279,6 +279,7 @@ ARM64 = Arch(
     kernel_root_is_full=False,
     unified_shares_root=True,
     counts_shared_slots=0,
+    asserts_page_count=True,
     paddr_width=48,
     checks_canonical=False,
     checks_range=True,

@@ -193,6 +193,16 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation("no unified table refers to tables that are freed", file)
         elif not self.is_empty():
             raise AssertionViolation("nothing is mapped in tables that are freed", file)
+        elif self.root is not None and self.arch.asserts_page_count and self._tables_left():
+            raise AssertionViolation("no table is left below a root that is freed", file)
+
+    def _tables_left(self) -> int:
+        """How many tables below the root Destroy would not give back."""
+        filled = 0
+        if self.kind is ArchAspaceKind.SHARED:
+            words = self.own_root().words
+            filled = sum(words[slot] != 0 for slot in self.root_slots())
+        return self.pt_pages - 1 - filled
 
     def destroy(self) -> Status:
         """Free the tables and the id.

@@ -38,6 +38,11 @@ class IdAllocator:
         """Whether the machine tells address spaces apart at all."""
         return self.last >= self.first
 
+    @property
+    def taken_count(self) -> int:
+        """How many numbers somebody has."""
+        return len(self._used)
+
     def allocate(self) -> tuple[Status, int]:
         """A number that nobody has.
 

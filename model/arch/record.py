@@ -76,6 +76,7 @@ class Arch:
     kernel_root_is_full: bool  # each of them leads to a table from the start, and never changes
     unified_shares_root: bool  # a unified space has the root and the id of its restricted part
     counts_shared_slots: int  # 1: the entries that InitShared makes count as mappings of the root
+    asserts_page_count: bool  # Destroy: only the root is left
     # Edits.
     paddr_width: int  # bits of a physical address
     checks_canonical: bool  # a misaligned address and one that is not canonical are refused alike

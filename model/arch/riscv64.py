@@ -175,6 +175,7 @@ RISCV64 = Arch(
     kernel_root_is_full=True,
     unified_shares_root=False,
     counts_shared_slots=1,
+    asserts_page_count=True,
     paddr_width=56,
     checks_canonical=False,
     checks_range=False,

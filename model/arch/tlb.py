@@ -223,11 +223,11 @@ class Tlb:
         regime = tables.regime
         if not held.is_leaf:
             # A cached entry of a table: harmless while that table is still the one that is walked.
-            steps = walk(regime, self._memory, root.paddr, held.va)
-            for step in steps:
+            for step in walk(regime, self._memory, root.paddr, held.va):
                 if step.level == held.level and step.entry & regime.present:
                     same = regime.table_paddr(step.entry) == regime.table_paddr(held.entry)
-                    return None if same and not regime.is_leaf(step.entry, step.level) else held.va
+                    is_hidden = tables.arch.has_hardware_accessed_flag and held.entry & ~step.entry & regime.table_accessed
+                    return None if same and not is_hidden and not regime.is_leaf(step.entry, step.level) else held.va
             return held.va
         paddr, rights = regime.leaf_paddr(held.entry, held.level), regime.leaf_rights(held.entry)
         offset = 0
@@ -237,7 +237,9 @@ class Tlb:
             if not step.entry & regime.present:
                 return va
             now = regime.leaf_paddr(step.entry, step.level) + (va & reach(step.level) - 1)
-            if now != paddr + offset or rights & ~regime.leaf_rights(step.entry):
+            # Who holds an entry that is marked accessed does not mark it again.
+            is_hidden = held.entry & ~step.entry & regime.accessed
+            if now != paddr + offset or rights & ~regime.leaf_rights(step.entry) or is_hidden:
                 return va
             if held.entry & ~step.entry & regime.accessed and not tables.arch.has_hardware_accessed_flag:
                 return va  # the next access is to fault, so that software notes it

@@ -270,6 +270,7 @@ X86_64 = Arch(
     kernel_root_is_full=False,
     unified_shares_root=False,
     counts_shared_slots=1,
+    asserts_page_count=False,
     paddr_width=40,
     checks_canonical=True,
     checks_range=False,

@@ -45,6 +45,7 @@ def table(scene: Any) -> Any:
 
 breaks("tables-1")(lambda s: set_leaf(s, lambda entry: entry & ~1))
 breaks("tables-3")(lambda s: set_leaf(s, lambda entry: entry | 1 << 9))
+breaks("tables-20")(lambda s: set_leaf(s, lambda entry: entry | 1 << 8))
 breaks("tables-11")(lambda s: s.aspace.arch.root.words.__setitem__(511, 0))
 breaks("tables-13")(lambda s: s.aspace.arch.shootdown.enqueue(BASE, 0, 1, is_terminal=True))
 breaks("tables-6")(lambda s: setattr(s.aspace.arch, "pt_pages", 7))

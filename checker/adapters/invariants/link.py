@@ -14,7 +14,7 @@ from vmaspace.checker.adapters.invariants.tables import hex_entry
 from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.regime import reach
 from vmaspace.model.constants import PAGE_SIZE
-from vmaspace.model.flags import MMU_PERM_RWX_MASK, MMU_PERM_USER, MMU_PERM_WRITE
+from vmaspace.model.flags import MMU_CACHE_MASK, MMU_PERM_RWX_MASK, MMU_PERM_USER, MMU_PERM_WRITE
 
 _MAPPING: Final = "vm/vm_mapping.cc"
 _PERMISSIONS: Final = MMU_PERM_RWX_MASK | MMU_PERM_USER
@@ -27,7 +27,7 @@ def _survivors(journal: Journal) -> Iterator[str]:
             yield f"{hex_entry(leaf.entry)} for {leaf.va:#x} lies in no mapping"
 
 
-@on_state("tables-17", "A walk grants no more than the mapping does.", _MAPPING)
+@on_state("tables-17", "A walk grants no more than the mapping does, and no cache where it has none.", _MAPPING)
 def _no_more(journal: Journal) -> Iterator[str]:
     for tables, leaf, mapping in shown(journal):
         if mapping is None:
@@ -35,7 +35,10 @@ def _no_more(journal: Journal) -> Iterator[str]:
         granted = leaf.mmu_flags & _PERMISSIONS
         if tables.regime is tables.arch.guest_tables:
             granted &= ~MMU_PERM_USER
-        allowed = mapping.arch_mmu_flags_at(leaf.va) & _PERMISSIONS
+        wanted = mapping.arch_mmu_flags_at(leaf.va)
+        allowed = wanted & _PERMISSIONS
+        if wanted & MMU_CACHE_MASK and not leaf.mmu_flags & MMU_CACHE_MASK:
+            yield f"{hex_entry(leaf.entry)} for {leaf.va:#x} is cached, and {mapping!r} is not"
         if granted & ~allowed:
             yield f"{hex_entry(leaf.entry)} for {leaf.va:#x} grants {granted:#x}, and {mapping!r} {allowed:#x}"
 

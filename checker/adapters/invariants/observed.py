@@ -13,7 +13,7 @@ from vmaspace.checker.adapters.invariants.faults import FaultingVmo, ObservedMem
 from vmaspace.checker.adapters.invariants.journal import Journal
 from vmaspace.checker.adapters.invariants.locks import LockedList, LockedVmar, LockStack
 from vmaspace.checker.adapters.invariants.page_tables import ProtectedMapping
-from vmaspace.checker.adapters.invariants.tables import TrackedTables
+from vmaspace.checker.adapters.invariants.tables import EagerIds, TrackedTables
 from vmaspace.model.system import System
 
 OBSERVERS: dict[str, type[Any]] = {
@@ -24,6 +24,7 @@ OBSERVERS: dict[str, type[Any]] = {
     "region_list_class": LockedList,
     "paged_vmo_class": FaultingVmo,
     "physical_memory_class": ObservedMemory,
+    "id_allocator_class": EagerIds,
 }
 
 

@@ -9,10 +9,14 @@ from typing import Final
 from vmaspace.checker.adapters.invariants.journal import Journal, invariant, journal_of, on_state
 from vmaspace.checker.adapters.invariants.page_tables import ObservedTables
 from vmaspace.checker.adapters.invariants.survey import survey
+from vmaspace.model.arch.ids import IdAllocator
+from vmaspace.model.arch.mmu_rules import mmu_for
 from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.regime import ENTRIES
 from vmaspace.model.arch.tables import ArchTables
+from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.physical_memory import VmPage
+from vmaspace.model.status import Status
 
 _ANY: Final = "arch/*/mmu*"
 _X86: Final = "arch/x86/page_tables/include/arch/x86/page_tables/page_tables.h"
@@ -132,7 +136,7 @@ def _compare_roots(unified: ArchTables, part: ArchTables, slot: int) -> Iterator
         yield f"root slot {slot} is {hex_entry(theirs)} in the part, {hex_entry(ours)} in the unified root"
 
 
-@on_state("tables-10", "The ids of user address spaces are in range, taken, and distinct.", _ANY)
+@on_state("tables-10", "The ids of user address spaces are in range, distinct, and all that are taken.", _ANY)
 def _ids(journal: Journal) -> Iterator[str]:
     owners: dict[int, ArchTables] = {}
     for tables in survey(journal):
@@ -143,6 +147,19 @@ def _ids(journal: Journal) -> Iterator[str]:
             yield f"the id {asid} is out of range or not taken"
         if asids.is_in_use and owners.setdefault(asid, tables) is not tables:
             yield f"two address spaces have the id {asid}"
+    if journal.system.asids.is_in_use and len(owners) != journal.system.asids.taken_count:
+        yield f"{journal.system.asids.taken_count} ids are taken, and {len(owners)} are in use"
+
+
+@on_state("tables-20", "A leaf is global if and only if it is the kernel's.", _ANY)
+def _global(journal: Journal) -> Iterator[str]:
+    for tables, space in survey(journal).items():
+        mmu = mmu_for(tables.regime)
+        if not mmu.global_bit or tables.flags & ArchAspaceFlag.GUEST:
+            continue
+        for leaf in space.leaves:
+            if bool((leaf.entry ^ mmu.global_flip) & mmu.global_bit) is not tables.is_kernel:
+                yield f"{hex_entry(leaf.entry)} for {leaf.va:#x} is {'not ' if tables.is_kernel else ''}global"
 
 
 @on_state("tables-11", "The kernel's half of every root is that of the kernel's root.", _ANY)
@@ -195,3 +212,13 @@ class TrackedTables(ObservedTables):
             journal_of(self.system).breach(FREED_AFTER_FLUSH, f"the table at {table.paddr:#x} is given back")
         journal_of(self.system).table_pages.discard(table)
         super().give_back(table)
+
+
+class EagerIds(IdAllocator):
+    """Gives out the lowest id that is free, so that ids come again soon."""
+
+    __slots__ = ()
+
+    def allocate(self) -> tuple[Status, int]:
+        self._at = self.first
+        return super().allocate()

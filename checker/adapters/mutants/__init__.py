@@ -11,7 +11,9 @@ from importlib import import_module
 
 from vmaspace.checker.adapters.mutants.registry import Mutant, mutant, mutant_of, registered
 
-SUBJECTS = ("regions", "mappings", "aspaces", "vdso", "faults", "clones", "accounting", "locks")
+SUBJECTS = (
+    "regions", "mappings", "aspaces", "vdso", "faults", "clones", "accounting", "locks", "entries", "tables", "shootdown",
+)  # fmt: skip
 
 
 def all_mutants() -> tuple[Mutant, ...]:
