@@ -65,8 +65,7 @@ class VmAspace(AspaceAllocators):
             return None
         aspace = cls(system, base, size, AspaceType(type), name)
         if aspace._init(share_opt) is not ZX_OK:
-            if aspace.destroy() is not ZX_OK:
-                raise AssertionViolation("destroying what was never used succeeds", _FILE)
+            aspace._abandon()
             return None
         with system.aspace_list_lock:
             system.aspaces.append(aspace)
@@ -102,8 +101,7 @@ class VmAspace(AspaceAllocators):
             raise AssertionViolation("the constituents of a unified space are not destroyed", _FILE)
         aspace = cls(system, 0, 0, AspaceType.USER, name)
         if aspace.arch.init_unified(shared.arch, restricted.arch) is not ZX_OK:
-            if aspace.destroy() is not ZX_OK:
-                raise AssertionViolation("destroying what was never used succeeds", _FILE)
+            aspace._abandon()
             return None
         with system.aspace_list_lock:
             system.aspaces.append(aspace)
@@ -155,6 +153,11 @@ class VmAspace(AspaceAllocators):
         return ZX_OK if self.root is not None else ZX_ERR_NO_MEMORY
 
     # The end.
+
+    def _abandon(self) -> None:
+        """Give back what a failed creation has taken; nobody has seen it."""
+        if self.destroy() is not ZX_OK or self.arch.destroy() is not ZX_OK:
+            raise AssertionViolation("destroying what was never used succeeds", _FILE)
 
     def destroy(self) -> Status:
         """Tear the contents down. Harmless a second time.

@@ -43,9 +43,13 @@ _A64_RIGHTS: Final = 0b1111 << 59
 _TAG_SHIFT: Final = 56  # of the byte of an address that arm64 can be told to ignore
 
 
-@cache
 def mmu_for(regime: Regime, modes: Modes = ZIRCON_MODES) -> Mmu:
     """The MMU that walks tables of `regime` in these modes; made once for each."""
+    return _made(regime, modes)
+
+
+@cache
+def _made(regime: Regime, modes: Modes) -> Mmu:
     make = _riscv64 if regime.name.startswith("riscv64") else _MAKERS[regime.name]
     return make(regime, modes)
 

@@ -241,8 +241,6 @@ class Tlb:
             is_hidden = held.entry & ~step.entry & regime.accessed
             if now != paddr + offset or rights & ~regime.leaf_rights(step.entry) or is_hidden:
                 return va
-            if held.entry & ~step.entry & regime.accessed and not tables.arch.has_hardware_accessed_flag:
-                return va  # the next access is to fault, so that software notes it
             offset += min(reach(step.level), reach(held.level))
         return None
 

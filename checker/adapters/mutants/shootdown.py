@@ -155,7 +155,9 @@ class ProtectInvalidatesNothing(System):
 class _NotBroken(ArchVmAspace):
     __slots__ = ()
 
-    def _upgrade(self, table: VmPage, slot: int, va: int, new: int, *rest: Any) -> None:
+    def _upgrade(
+        self, table: VmPage, slot: int, va: int, new: int, *, is_straight: bool, is_same_page: bool
+    ) -> None:
         self.set_entry(table, slot, va, 0, new)
         self.shootdown.items.clear()
 

@@ -9,7 +9,7 @@ from vmaspace.model import System
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.arch.cursor import MappingCursor
 from vmaspace.model.arch.ids import IdAllocator
-from vmaspace.model.arch.options import ArchAspaceKind
+from vmaspace.model.arch.options import ArchAspaceKind, ExistingEntryAction
 from vmaspace.model.constants import PAGE_SIZE
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import ZX_OK, Status
@@ -18,7 +18,7 @@ from vmaspace.model.status import ZX_OK, Status
 class _Kept(ArchVmAspace):
     __slots__ = ()
 
-    def unlink(self, table: VmPage, slot: int, va: int, level: int) -> None:
+    def unlink(self, table: VmPage, below: VmPage, slot: int, va: int, level: int) -> None:
         pass
 
 
@@ -32,7 +32,7 @@ class EmptyTablesStay(System):
 class _Leaking(ArchVmAspace):
     __slots__ = ()
 
-    def unlink(self, table: VmPage, slot: int, va: int, level: int) -> None:
+    def unlink(self, table: VmPage, below: VmPage, slot: int, va: int, level: int) -> None:
         self.pt_pages -= 1
         if level == self.regime.top_level:
             self._propagate(slot, va, 0)
@@ -49,12 +49,11 @@ class TablePagesLeak(System):
 class _Dangling(ArchVmAspace):
     __slots__ = ()
 
-    def unlink(self, table: VmPage, slot: int, va: int, level: int) -> None:
-        below = self.table_at(table.words[slot])
+    def unlink(self, table: VmPage, below: VmPage, slot: int, va: int, level: int) -> None:
         if level < self.regime.top_level:
             self.shootdown.free(below)
         else:
-            super().unlink(table, slot, va, level)
+            super().unlink(table, below, slot, va, level)
 
 
 @mutant
@@ -67,8 +66,7 @@ class FreedTableIsStillLinked(System):
 class _Impatient(ArchVmAspace):
     __slots__ = ()
 
-    def unlink(self, table: VmPage, slot: int, va: int, level: int) -> None:
-        below = self.table_at(table.words[slot])
+    def unlink(self, table: VmPage, below: VmPage, slot: int, va: int, level: int) -> None:
         if level == self.regime.top_level:
             self._propagate(slot, va, 0)
         self.set_entry(table, slot, va, level, 0, is_terminal=False)
@@ -85,11 +83,10 @@ class TableIsFreedBeforeTheFlush(System):
 class _Miscounting(ArchVmAspace):
     __slots__ = ()
 
-    def set_entry(self, table: VmPage, slot: int, va: int, level: int, new: int, **kw: Any) -> None:
+    def _unmap_pages(self, table: VmPage, *rest: Any) -> None:
         count = table.num_mappings
-        super().set_entry(table, slot, va, level, new, **kw)
-        if not new:
-            table.num_mappings = count
+        super()._unmap_pages(table, *rest)
+        table.num_mappings = count
 
 
 @mutant
@@ -134,9 +131,9 @@ class ProtectStopsOnePageShort(System):
 class _NoWayBack(ArchVmAspace):
     __slots__ = ()
 
-    def _map_all(self, cursor: MappingCursor, *rest: Any) -> Status:
+    def _map_all(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         self.accessed_since_check = True
-        status = self._map_in(cursor, self.own_root(), self.regime.top_level, *rest)
+        status = self._map_run(cursor, mmu_flags, action)
         self.shootdown.finish()
         return status
 
@@ -151,8 +148,8 @@ class FailedMapIsNotRolledBack(System):
 class _Careless(ArchVmAspace):
     __slots__ = ()
 
-    def _map_in(self, cursor: MappingCursor, *rest: Any) -> Status:
-        status = super()._map_in(cursor, *rest)
+    def _map_run(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
+        status = super()._map_run(cursor, mmu_flags, action)
         if status is not ZX_OK and cursor.va != cursor.start:
             cursor.va -= PAGE_SIZE
         return status
@@ -297,8 +294,8 @@ class IdsAreNotGivenBack(System):
 class _SharedTablesGo(ArchVmAspace):
     __slots__ = ()
 
-    def _keeps_root_table(self, slot: int) -> bool:
-        return self.kind is not ArchAspaceKind.SHARED and super()._keeps_root_table(slot)
+    def keeps_root_table(self, slot: int) -> bool:
+        return self.kind is not ArchAspaceKind.SHARED and super().keeps_root_table(slot)
 
 
 @mutant

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.report.verdict import Verdict
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.flags import MMU_PERM_EXECUTE
+from vmaspace.model.status import Status
 from vmaspace.model.system import System
 
 NUMBER = SAME_WALK.number
@@ -25,10 +25,11 @@ NUMBER = SAME_WALK.number
 class WrongTables(ArchVmAspace):
     """A query takes what is executable for what is not, and the other way round."""
 
-    def __init__(self, *args: Any, **kw: Any) -> None:
-        super().__init__(*args, **kw)
-        right = self.regime.mmu_flags
-        self.regime = replace(self.regime, mmu_flags=lambda entry, level: right(entry, level) ^ MMU_PERM_EXECUTE)
+    __slots__ = ()
+
+    def query(self, va: int) -> tuple[Status, int, int]:
+        status, paddr, flags = super().query(va)
+        return status, paddr, flags ^ MMU_PERM_EXECUTE
 
 
 class WrongSystem(System):

@@ -3,6 +3,8 @@
 import pytest
 
 from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.arch.hardware import AccessKind, apply_updates, translate
+from vmaspace.model.arch.mmu_rules import mmu_for
 from vmaspace.model.arch.options import ExistingEntryAction
 from vmaspace.model.arch.walk import Step
 from vmaspace.model.flags import ArchAspaceFlag
@@ -13,6 +15,13 @@ from vmaspace.model.system import System
 PAGE = 0x1000
 ARCHITECTURES = ("x86_64", "arm64", "riscv64")
 NO_FLAGS = ArchAspaceFlag(0)
+
+
+def hardware_access(tables: ArchVmAspace, va: int, *, is_write: bool) -> None:
+    """What a CPU does to the entries on the way to a page that it accesses."""
+    kind = AccessKind.WRITE if is_write else AccessKind.READ
+    walked = translate(mmu_for(tables.regime), tables.memory, tables.own_root().paddr, va, kind, is_user=True)
+    apply_updates(tables.memory, walked.updates)
 
 
 class Space:

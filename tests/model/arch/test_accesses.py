@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.model.arch.conftest import hardware_access
 from vmaspace.model.arch.arm64 import A64_ACCESSED, A64_TABLE_ACCESSED
 from vmaspace.model.arch.options import (
     ArchUnmapOptions,
@@ -45,7 +46,7 @@ def harvest(space, non_terminal=FREE, terminal=CLEAR):
 
 def touch(space, va, is_write=False):
     if space.arch.has_hardware_accessed_flag:
-        space.tables.hardware_access(va, is_write=is_write)
+        hardware_access(space.tables, va, is_write=is_write)
     else:
         assert space.tables.mark_accessed(va & -PAGE, 1) is ZX_OK
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.model.arch.conftest import hardware_access
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.arch.options import (
     ArchUnmapOptions,
@@ -253,11 +254,11 @@ def test_x86_a_cleared_mark_of_a_table_costs_everything(make):
     space = two_cpus(make, "x86_64")
     page = space.system.pmm.allocate_page()
     space.map(BASE, [page.paddr], RWU)
-    space.tables.hardware_access(BASE, is_write=False)
+    hardware_access(space.tables, BASE, is_write=False)
     whole = (space.tables.base, space.tables.size // PAGE)
     found = issued(space, lambda: space.tables.harvest_accessed(*whole, RETAIN, CLEAR))
     assert found == ["invlpg"]  # of the page alone
-    space.tables.hardware_access(BASE, is_write=False)
+    hardware_access(space.tables, BASE, is_write=False)
     found = issued(space, lambda: space.tables.harvest_accessed(*whole, FREE, CLEAR))
     assert found == ["invpcid all of one"]
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.model.arch.conftest import hardware_access
 from vmaspace.model.arch import arch_for_name
 from vmaspace.model.arch.ids import IdAllocator
 from vmaspace.model.arch.options import (
@@ -198,7 +199,7 @@ def test_12_tables_that_were_never_made_are_destroyed_twice(make, arch):
 
 def touch(space, va):
     if space.arch.has_hardware_accessed_flag:
-        space.tables.hardware_access(va, is_write=False)
+        hardware_access(space.tables, va, is_write=False)
     else:
         assert space.tables.mark_accessed(va & -PAGE, 1) is ZX_OK
 
@@ -249,7 +250,7 @@ def test_13_a_touch_through_the_unified_space_counts(make, arch, part):
     page = space.system.pmm.allocate_page()
     assert space.map(va, [page.paddr], RW) is ZX_OK
     if arch == "x86_64":
-        unified.tables.hardware_access(va, is_write=True)
+        hardware_access(unified.tables, va, is_write=True)
     harvest(space)
     assert space.at(va) == (page.paddr, RW)
     harvest(space)
