@@ -68,7 +68,7 @@ class Adapter(Protocol):
         """Begin afresh, in a state that corresponds to the contract's first one."""
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
-        """Run one operation.  Its `fails_at`-th allocation fails, counted from 1; none does for 0."""
+        """Run one operation.  Its `fails_at`-th allocation, of an object or a page, fails, counted from 1; none does for 0."""
 
     def observe(self) -> State:
         """All that the contract speaks of, freshly read, in the normal form of `logic.execute.apply`."""

@@ -176,12 +176,19 @@ class FaultingVmo(ObservedVmo):
 
 
 class ObservedMemory(PhysicalMemory):
-    """Tells which pages are handed out while a fault is resolved."""
+    """Tells which pages are handed out while a fault is resolved; a page fails where an allocation is planned to."""
 
     journal: Journal | None = None
 
     def allocate_page(self, *args: Any) -> VmPage | None:
-        page = super().allocate_page(*args)
+        page = None if self._is_planned_to_fail() else super().allocate_page(*args)
         if page is not None and self.journal is not None and self.journal.fault is not None:
             self.journal.fault.allocated.add(page.paddr)
         return page
+
+    def allocate_contiguous(self, *args: Any) -> list[VmPage] | None:
+        return None if self._is_planned_to_fail() else super().allocate_contiguous(*args)
+
+    def _is_planned_to_fail(self) -> bool:
+        """The heap counts what may fail: objects, and, when it is the turn of one, pages."""
+        return self.journal is not None and not self.journal.system.heap.allocate()
