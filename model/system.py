@@ -23,10 +23,12 @@ from vmaspace.model.arch.ids import IdAllocator
 from vmaspace.model.arch.tlb import Tlb
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import ByteSize, Paddr, Vaddr
+from vmaspace.model.enumerator import VmAddressRegionEnumerator
 from vmaspace.model.flags import AspaceType, ShareOpt
 from vmaspace.model.heap import Heap
 from vmaspace.model.locks import HeldLocks, LockOrder, Mutex
 from vmaspace.model.mapping import VmMapping
+from vmaspace.model.object.process import ProcessDispatcher, ShareableProcessState
 from vmaspace.model.object.thread import Thread
 from vmaspace.model.page_queues import PageQueues
 from vmaspace.model.physical_memory import PhysicalMemory
@@ -68,6 +70,7 @@ class System:
     vmar_class: ClassVar[type[VmAddressRegion]] = VmAddressRegion
     mapping_class: ClassVar[type[VmMapping]] = VmMapping
     region_list_class: ClassVar[type[RegionList]] = RegionList
+    enumerator_class: ClassVar[type[VmAddressRegionEnumerator]] = VmAddressRegionEnumerator
     protection_ranges_class: ClassVar[type[ProtectionRanges]] = ProtectionRanges
     paged_vmo_class: ClassVar[type[VmObjectPaged]] = VmObjectPaged
     physical_vmo_class: ClassVar[type[VmObjectPhysical]] = VmObjectPhysical
@@ -76,6 +79,9 @@ class System:
     physical_memory_class: ClassVar[type[PhysicalMemory]] = PhysicalMemory
     id_allocator_class: ClassVar[type[IdAllocator]] = IdAllocator
     tlb_class: ClassVar[type[Tlb]] = Tlb
+    thread_class: ClassVar[type[Thread]] = Thread
+    process_class: ClassVar[type[ProcessDispatcher]] = ProcessDispatcher
+    process_state_class: ClassVar[type[ShareableProcessState]] = ShareableProcessState
 
     def __init__(
         self,
@@ -115,7 +121,7 @@ class System:
         )  # kcounters, by the kernel's names: vm.aspace.high_priority, …
         self.vdso = VdsoImage() if vdso is None else vdso
         self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
-        self.current_thread = Thread(self, "kernel")
+        self.current_thread = self.thread_class(self, "kernel")
         self.current_thread.is_running = True
         self.current_thread.held_locks = self.held_locks.stack
         self._last_koid = 1023

@@ -17,6 +17,7 @@ from vmaspace.checker.adapters.given_vmo import given_vmos
 from vmaspace.checker.adapters.interface import ASSERTION, CRASH, Answer, Broken, Invariant
 from vmaspace.checker.adapters.invariants.journal import INVARIANTS
 from vmaspace.checker.adapters.invariants.observed import observed
+from vmaspace.checker.adapters.kernel_work import Walks, allocate_and_free, run_process
 from vmaspace.checker.adapters.observation import Observer
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
@@ -57,6 +58,7 @@ class ModelAdapter:
         self.shares = [ShareOpt[name.upper()] for name in contract.enums["ShareOpt"]]
         self.priorities = [MemoryPriority[name.upper()] for name in contract.enums["Priority"]]
         self.range_ops = [RangeOpType[name.upper()] for name in contract.enums["RangeOp"]]
+        self.allocators = contract.enums["Allocator"]
         self.results = {
             o.name: (o.results[0], self._sort(o.name)) for o in contract.operations.values() if o.results
         }
@@ -85,6 +87,7 @@ class ModelAdapter:
         self.snapshots: list[list[VmObject]] = [[] for _ in self.vmos]  # of each VMO, oldest first
         self.written = 0
         self.cpus = Cpus(self.system)
+        self.walks = Walks(self.system)
         self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
@@ -113,6 +116,7 @@ class ModelAdapter:
         return list(dict.fromkeys(INVARIANTS.values()))
 
     def broken_invariants(self) -> Sequence[Broken]:
+        self.walks.go_on()
         return self.system.journal.broken()
 
     # --- the operations --------------------------------------------------------------------------------------------
@@ -272,6 +276,20 @@ class ModelAdapter:
             return Status.ZX_ERR_NOT_FOUND, None
         self.snapshots[o].pop().release()
         return 0, None
+
+    # --- the rest of the kernel ------------------------------------------------------------------------------------
+
+    def _find_region(self, a: int, at: int) -> Called:
+        return (NULL_OBJECT if self._aspace(a).find_region(at) is None else 0), None
+
+    def _allocate_and_free(self, a: int, how: int, size: int, align_pow2: int) -> Called:
+        return allocate_and_free(self._aspace(a), self.allocators[how], size, align_pow2), None
+
+    def _run_process(self, at: int, is_shared: int, is_joined: int, is_killed: int) -> Called:
+        status = run_process(
+            self.system, at, is_shared=bool(is_shared), is_joined=bool(is_joined), is_killed=bool(is_killed)
+        )
+        return status, None
 
     def _aspace(self, a: int) -> Any:
         return self.observer.aspaces[a]

@@ -104,7 +104,7 @@ def _on_implementation(reader: Reader, system_class: type[Any] | None) -> Verdic
         engine=ENGINE,
         verdict=failure.kind,
         scope=steps,
-        source=place_of(drive.finding.span),
+        source=drive.finding.place,
         trace=failure.trace(),
         reason=drive.finding.reason,
         notes=tuple(notes),

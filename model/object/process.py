@@ -233,7 +233,7 @@ def create_process(system: System, *, shared: bool = False) -> tuple[Status, Han
         aspace = system.create_aspace(arch.user_aspace_base, arch.user_aspace_size, AspaceType.USER, name)
     if aspace is None or aspace.root is None:
         return ZX_ERR_NO_MEMORY, None, None
-    process = ProcessDispatcher(system, ShareableProcessState(aspace))
+    process = system.process_class(system, system.process_state_class(aspace))
     return ZX_OK, Handle(process, DEFAULT_PROCESS_RIGHTS), vmar_handle(aspace.root)
 
 
@@ -253,7 +253,7 @@ def create_shared_process(prototype: Handle) -> tuple[Status, Handle | None, Han
         return ZX_ERR_INVALID_ARGS, None, None
     if not state.increment_share_count():
         return ZX_ERR_BAD_STATE, None, None
-    process = ProcessDispatcher(system, state)
+    process = system.process_class(system, state)
     process.restricted_aspace = system.create_aspace(
         arch.user_aspace_base,
         arch.user_restricted_aspace_size,

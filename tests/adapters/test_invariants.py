@@ -15,6 +15,7 @@ from tests.adapters.twins_of_tables import TABLE_TWINS
 from vmaspace.checker.adapters.invariants.fault_record import FaultRecord
 from vmaspace.checker.adapters.invariants.journal import INVARIANTS
 from vmaspace.checker.adapters.invariants.observed import ObservedSystem, observed
+from vmaspace.checker.adapters.kernel_work import run_process
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.engines.fuzz import fuzz
 from vmaspace.checker.engines.replay import replay
@@ -22,16 +23,19 @@ from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.model import System
 from vmaspace.model.arch.aspace import ExistingEntryAction, NonTerminalAction, TerminalAction
 from vmaspace.model.aspace import VmAspace
+from vmaspace.model.enumerator import EnumerationMode
 from vmaspace.model.flags import AspaceType, MmuFlag, ShareOpt, VmarFlag
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.mapping_faults import FaultInProgress
+from vmaspace.model.object.process import ProcessDispatcher, ShareableProcessState
+from vmaspace.model.object.thread import Thread
 from vmaspace.model.region import LifeCycleState, MemoryPriority
 from vmaspace.model.region_list import RegionList
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.usage import MemoryUsage
 from vmaspace.model.vmar import VmAddressRegion
 from vmaspace.model.vmar_range_op import RangeOpType
-from vmaspace.model.vmo import RangeChangeOp, VmoKind
+from vmaspace.model.vmo import HintType, RangeChangeOp, VmoKind
 
 PAGE = 4096
 BASE = 0x200000
@@ -166,12 +170,66 @@ def _lock_first(s: Scene) -> None:
         s.system.held_locks.stack.pop()
 
 
+class _LowerHalfFirst(ProcessDispatcher):
+    def kill(self) -> None:
+        if not self.is_dead:
+            self.state.decrement_share_count()
+        self.is_dead = True
+
+
+@breaks("aspace-33")
+def _lower_half_stays(s: Scene) -> None:
+    class Mutant(System):
+        process_class = _LowerHalfFirst
+
+    other = _moved(s, Mutant)
+    for is_joined in (False, True):
+        run_process(other.system, 0, is_shared=True, is_joined=is_joined, is_killed=True)
+
+
+class _NobodyLeaves(ShareableProcessState):
+    def decrement_share_count(self) -> None:
+        self.share_count -= 1
+
+
+@breaks("aspace-34")
+def _shared_space_stays(s: Scene) -> None:
+    class Mutant(System):
+        process_state_class = _NobodyLeaves
+
+    run_process(_moved(s, Mutant).system, 0, is_shared=True, is_joined=False, is_killed=True)
+
+
+class _AnyAddress(Thread):
+    __slots__ = ()
+
+    def aspace_for_fault(self, va: int) -> VmAspace | None:
+        return self.process.aspace_at(va) if self.process is not None else self.aspace
+
+
+@breaks("faults-18")
+def _kernel_fault(s: Scene) -> None:
+    class Mutant(System):
+        thread_class = _AnyAddress
+
+    run_process(_moved(s, Mutant).system, 2**64 - 1, is_shared=False, is_joined=False, is_killed=False)
+
+
 # --- regions -------------------------------------------------------------------------------------------------------
 
 breaks("vmar-3")(lambda s: setattr(s.mapping, "base", BASE + PAGE))
 breaks("vmar-4")(lambda s: setattr(s.mapping, "size", 1 << 29))
 breaks("vmar-7")(lambda s: setattr(s.root.subregions.root, "max_addr", s.mapping.base))
 breaks("vmar-8")(lambda s: setattr(s.root.subregions.root, "max_gap", 4095))
+@breaks("vmar-40")
+def _yielded_twice(s: Scene) -> None:
+    walk = s.system.enumerator_class(s.root, EnumerationMode.MAPPINGS_ONLY, s.root.base, s.root.end)
+    walk._next = s.mapping
+    walk.next()
+    walk._next = s.mapping
+    walk.next()
+
+
 breaks("vmar-9", "vmar-13")(lambda s: RegionList.remove_region(s.root.subregions, s.mapping))
 breaks("vmar-34")(lambda s: s.root.subregions.get_alloc_spot(12, 0, PAGE, BASE, 1 << 30))
 breaks("vmar-38")(lambda s: s.root.destroy())
@@ -454,10 +512,31 @@ def test_a_broken_invariant_is_found_made_small_and_found_again() -> None:
     assert red
     trace = red[0].trace
     assert trace is not None and trace.property == "vmar-16" and len(trace.steps) <= 6
-    assert "zircon/kernel/vm/vm_mapping.cc" in red[0].reason
+    of = INVARIANTS["vmar-16"]
+    assert str(red[0].source) == str(trace.source) == f"{of.source}:1:1"
+    assert trace.sentence == of.sentence
     again = replay(trace, system_class=StaysInTheVmosList)
-    assert (again.id, again.verdict) == (red[0].id, red[0].verdict)
+    assert (again.id, again.verdict, again.source) == (red[0].id, red[0].verdict, red[0].source)
     assert replay(trace, system_class=System).is_green
+
+
+class _HintsUnderLock(VmAddressRegion):
+    __slots__ = ()
+
+    def range_op(self, *args: Any, **kw: Any) -> Status:
+        with self.aspace.lock():
+            return self.subregions.front().vmo.hint_range(0, PAGE, HintType.DONT_NEED)  # type: ignore[attr-defined, no-any-return]
+
+
+class _HintsUnderLockSystem(System):
+    vmar_class = _HintsUnderLock
+
+
+def test_a_hint_under_a_lock_is_told_too() -> None:
+    scene = Scene(_HintsUnderLockSystem)
+    with suppress(AssertionViolation):
+        scene.root.range_op(RangeOpType.DONT_NEED, BASE, PAGE)
+    assert "vmar-39" in scene.broken()
 
 
 def test_a_campaign_says_which_invariants_held() -> None:

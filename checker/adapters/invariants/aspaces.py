@@ -114,6 +114,13 @@ class ObservedAspace(VmAspace):
         journal.aspaces.append(self)
         journal.owners[self.arch] = self
 
+    def destroy(self) -> Status:
+        status = super().destroy()
+        destructions = journal_of(self.system).destructions
+        if destructions is not None:
+            destructions.append((self, status))
+        return status
+
     def change_high_priority_count_locked(self, delta: int) -> None:
         if self.destroyed:
             journal_of(self.system).breach(COUNT_OF_THE_DESTROYED, f"{self!r} counts {delta:+}")

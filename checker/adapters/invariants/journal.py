@@ -14,6 +14,7 @@ from vmaspace.checker.adapters.invariants.survey import Memory, Shown, Surveyed
 from vmaspace.model.arch.tables import ArchTables
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.region import VmAddressRegionOrMapping
+from vmaspace.model.status import Status
 from vmaspace.model.system import System
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Journal:
     """Of one system."""
 
     __slots__ = (
-        "aspaces", "breaches", "fault", "is_counting_usage", "is_in_range_op", "is_protecting", "memory", "owners", "regions",
-        "records", "shown", "survey", "system", "table_pages",
+        "aspaces", "breaches", "destructions", "fault", "is_counting_usage", "is_in_range_op", "is_protecting", "memory",
+        "owners", "regions", "records", "shown", "survey", "system", "table_pages",
     )  # fmt: skip
 
     def __init__(self, system: System) -> None:
@@ -65,6 +66,7 @@ class Journal:
         self.shown: list[Shown] | None = None  # of this look
         self.regions: list[VmAddressRegionOrMapping] = []  # as they were made, but those long dead
         self.breaches: list[Broken] = []  # seen while an operation ran
+        self.destructions: list[tuple[VmAspace, Status]] | None = None  # while a process ends
         self.fault: FaultRecord | None = None  # that a mapping is resolving
         self.is_protecting = False
         self.is_in_range_op = False

@@ -11,7 +11,7 @@ from vmaspace.checker.adapters.invariants.regions import UNLOCKED_RANGE_OPS, Obs
 from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
 from vmaspace.model.status import Status
-from vmaspace.model.vmo import AttributionCounts, VmObjectPaged
+from vmaspace.model.vmo import AttributionCounts, HintType, VmObjectPaged
 
 _HEADER: Final = "vm/include/vm/vm_aspace.h"
 _MAPPING: Final = "vm/vm_mapping.cc"
@@ -153,6 +153,10 @@ class ObservedVmo(VmObjectPaged):
     def prefetch_range(self, offset: int, size: int) -> Status:
         self._tell_if_locked()
         return super().prefetch_range(offset, size)
+
+    def hint_range(self, offset: int, size: int, hint: HintType) -> Status:
+        self._tell_if_locked()
+        return super().hint_range(offset, size, hint)
 
     def _is_locked(self) -> bool:
         stack = self.system.held_locks.stack

@@ -13,6 +13,8 @@ from vmaspace.checker.adapters.invariants.faults import FaultingVmo, ObservedMem
 from vmaspace.checker.adapters.invariants.journal import Journal
 from vmaspace.checker.adapters.invariants.locks import LockedList, LockedVmar, LockStack
 from vmaspace.checker.adapters.invariants.page_tables import ProtectedMapping
+from vmaspace.checker.adapters.invariants.processes import ObservedProcess, ObservedThread
+from vmaspace.checker.adapters.invariants.regions import ObservedEnumerator
 from vmaspace.checker.adapters.invariants.tables import EagerIds, TrackedTables
 from vmaspace.model.system import System
 
@@ -25,6 +27,9 @@ OBSERVERS: dict[str, type[Any]] = {
     "paged_vmo_class": FaultingVmo,
     "physical_memory_class": ObservedMemory,
     "id_allocator_class": EagerIds,
+    "enumerator_class": ObservedEnumerator,
+    "thread_class": ObservedThread,
+    "process_class": ObservedProcess,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from vmaspace.checker.adapters.invariants.journal import Journal, invariant, journal_of, on_state
 from vmaspace.model.constants import MAX_U64, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.enumerator import VmAddressRegionEnumerator
 from vmaspace.model.flags import VMAR_FLAG_SPECIFIC_OVERWRITE
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.prng import Prng
@@ -41,6 +42,12 @@ ROOT_STAYS = invariant(
 )
 UNLOCKED_RANGE_OPS = invariant(
     "vmar-39", "No lock of the VMAR layer is held while a VMO does its part of a range operation.", _FILE
+)
+
+EACH_ONCE = invariant(
+    "vmar-40",
+    "An enumerator yields nothing DEAD and no range twice.",
+    "vm/include/vm/vm_address_region_enumerator.h",
 )
 
 
@@ -215,6 +222,29 @@ class ObservedVmar(VmAddressRegion):
             return super().range_op(*args, **kw)
         finally:
             journal.is_in_range_op = False
+
+
+class ObservedEnumerator(VmAddressRegionEnumerator):
+    """Tells of what a walk yields."""
+
+    def __init__(self, vmar: VmAddressRegion, *args: Any, **kw: Any) -> None:
+        super().__init__(vmar, *args, **kw)
+        self._journal = journal_of(vmar.aspace.system)
+        self._yielded: set[VmAddressRegionOrMapping] = set()
+        self._end: Vaddr = 0  # of the last mapping
+
+    def next(self) -> tuple[VmAddressRegionOrMapping, int] | None:
+        found = super().next()
+        if found is not None:
+            region = found[0]
+            if region.state is not ALIVE:
+                self._journal.breach(EACH_ONCE, f"{region!r} is yielded")
+            if region in self._yielded or (region.is_mapping and region.base < self._end):
+                self._journal.breach(EACH_ONCE, f"{region!r} is yielded, and its range was before")
+            self._yielded.add(region)
+            if region.is_mapping:
+                self._end = region.base + region.size
+        return found
 
 
 class ObservedPlacement(RegionList):

@@ -184,7 +184,7 @@ def enum_begin(env: Environment, vmar: Bound, kind: str, begin_page: int, end_pa
     if kind not in modes:
         raise BadStep(f"unknown kind of walk {kind!r}", nearest(kind, list(modes)))
     top = env.vmar(vmar)
-    walk = VmAddressRegionEnumerator(
+    walk = env.system.enumerator_class(
         top, modes[kind], top.base + (begin_page << PAGE_SHIFT), top.base + (end_page << PAGE_SHIFT)
     )
     return Answer(bound={"": Bound(_Walk(top.base, walk))})

@@ -6,7 +6,7 @@ Not here: how a run is made small; that is `minimise`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.engines.fuzz.drive import Drive, Taken
@@ -52,7 +52,7 @@ class Failure:
     def trace(self) -> Trace:
         contract = self.drive.judge.contract
         finding = self.finding
-        return build_trace(
+        trace = build_trace(
             contract,
             contract.properties.get(finding.name) if finding.kind == "property" else None,
             finding.operation,
@@ -67,6 +67,9 @@ class Failure:
             source=finding.span,
             violated=finding.clause,
         )
+        if finding.invariant is not None:
+            trace = replace(trace, source=finding.place, sentence=finding.invariant.sentence)
+        return trace
 
 
 class Disagreement(AssertionError):

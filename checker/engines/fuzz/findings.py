@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from vmaspace.checker.adapters.interface import Broken
+from vmaspace.checker.adapters.interface import Broken, Invariant
+from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.execute import CompiledOutcome
 from vmaspace.checker.logic.state import Codec, Pieces, State
+from vmaspace.checker.report.verdict import Place
 
 CONFORMS = "conforms"
 DIFFERENCES_SHOWN = 8
@@ -27,7 +29,7 @@ class Finding:
     """One disagreement.
 
     kind: "status", "effect", "property", "invariant" or "crash".  name: the property or the number, or CONFORMS.  clause: how the
-    contract calls what decides.  reason: one sentence, then details on further lines.
+    contract calls what decides.  reason: one sentence, then details on further lines.  invariant: what is broken, for that kind.
     """
 
     kind: str
@@ -36,6 +38,12 @@ class Finding:
     reason: str
     clause: str
     span: Span | None = None
+    invariant: Invariant | None = None
+
+    @property
+    def place(self) -> Place | None:
+        """Where what decides is written: in the contract, or, for an invariant, the kernel's file."""
+        return Place(self.invariant.source) if self.invariant is not None else place_of(self.span)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -106,8 +114,8 @@ class Wording:
     @staticmethod
     def invariant(operation: str, broken: Broken) -> Finding:
         of = broken.invariant
-        text = f'{of.number} does not hold after {operation}: {broken.what}\n  {of.source}: "{of.sentence}"'
-        return Finding("invariant", operation, of.number, text, of.number)
+        text = f"{of.number} does not hold after {operation}: {broken.what}"
+        return Finding("invariant", operation, of.number, text, of.number, invariant=of)
 
     # --- states ----------------------------------------------------------------------------------------------------
 

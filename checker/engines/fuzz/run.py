@@ -185,7 +185,7 @@ def _failed(failures: Iterable[Failure]) -> Iterable[Verdict]:
             verdict=small.kind,
             seconds=sum(seconds for *_, seconds in found),
             scope=f"found in a run of {len(failure.steps)} steps",
-            source=place_of(small.finding.span),
+            source=small.finding.place,
             trace=small.trace(),
             reason=small.finding.reason,
             notes=tuple(f"another run ends differently: {other}" for other in others),

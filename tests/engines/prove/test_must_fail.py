@@ -98,10 +98,16 @@ PRIORITY_KEPT = (
     "  source(r) = null\n  priority(r) = Priority.default\n",
     "  source(r) = null\n",
 )
+FLAGS_COME_THROUGH = (
+    "spec/regions.aspec",
+    "      offset_is_upper_limit} \"a flag that CreateSubVmar does not take\"\n",
+    "      offset_is_upper_limit, allow_faults} \"a flag that CreateSubVmar does not take\"\n",
+)
 
 TWINS = [
     ("allocate/siblings_are_disjoint", OVERLAP, 3),
     ("allocate/child_rights_stay_within_the_parents", RIGHTS, 3),
+    ("allocate/dispatcher_flags_stay_outside", FLAGS_COME_THROUGH, 1),
     ("create_unified/shared_parts_were_created_shared", SHARED_ROLE, 3),
     # Three creations and the destruction itself: no run is shorter.
     ("destroy/unified_is_destroyed_before_its_constituents", EARLY, 4),
