@@ -85,7 +85,14 @@ def _reserve(aspace: VmAspace, root: VmAddressRegion, size: ByteSize, align_pow2
     room = max(PAGE_SIZE, round_up_page(size))
     with aspace.region_lock():
         status, at = root.subregions.get_alloc_spot(align_pow2, 0, room, root.base, root.size)
-    return root.reserve_space(NAME, at, size, KERNEL_RW) if status is ZX_OK else status
+    if status is not ZX_OK:
+        return status
+    system = aspace.system
+    online, system.online_cpus = system.online_cpus, 1  # the others come later in boot
+    try:
+        return root.reserve_space(NAME, at, size, KERNEL_RW)
+    finally:
+        system.online_cpus = online
 
 
 def run_process(system: System, at: Vaddr, *, is_shared: bool, is_joined: bool, is_killed: bool) -> Status:
