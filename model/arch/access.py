@@ -12,6 +12,7 @@ from __future__ import annotations
 from vmaspace.model.arch.mapper import ArchMapper
 from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
 from vmaspace.model.arch.regime import index_at, reach
+from vmaspace.model.arch.tables import present_in
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
@@ -120,8 +121,7 @@ class ArchAccess(ArchMapper):
 
     def _harvest_pages(self, table: VmPage, low: Vaddr, high: Vaddr, terminal: TerminalAction) -> None:
         accessed, first = self.regime.accessed, index_at(low, 0)
-        count = high - low >> PAGE_SHIFT
-        for slot, entry in enumerate(table.words[first : first + count].tolist(), first):
+        for slot, entry in present_in(table.words, first, first + (high - low >> PAGE_SHIFT)):
             if entry & accessed:
                 self._harvest_leaf(table, slot, low + (slot - first << PAGE_SHIFT), 0, terminal)
 

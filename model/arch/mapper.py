@@ -14,7 +14,7 @@ from vmaspace.model.arch.cursor import MappingCursor
 from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, ExistingEntryAction
 from vmaspace.model.arch.record import UnmapHarvest
 from vmaspace.model.arch.regime import ENTRIES, index_at, reach
-from vmaspace.model.arch.tables import ArchTables
+from vmaspace.model.arch.tables import ArchTables, present_in
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
@@ -276,14 +276,12 @@ class ArchMapper(ArchTables):
         is_told = self.tlb.is_watching or self.is_kernel
         is_harvest = bool(options & ArchUnmapOptions.HARVEST)
         removed = 0
-        for va, entry in zip(
-            range(low, high, PAGE_SIZE), words[index_at(low, _LEAF) :].tolist(), strict=False
-        ):
-            if not entry:
-                continue
+        first = index_at(low, _LEAF)
+        for slot, entry in present_in(words, first, first + (high - low >> PAGE_SHIFT)):
+            va = low + (slot - first << PAGE_SHIFT)
             if is_told:
                 self.tlb.entry_changes(self, table, va, _LEAF, entry)
-            words[index_at(va, _LEAF)] = 0
+            words[slot] = 0
             removed += 1
             shootdown.enqueue(va, _LEAF, entry, is_terminal=True)
             if is_harvest:

@@ -7,7 +7,7 @@ their workers share: tables are allocated and given back, entries are written, c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.arch.ids import UNUSED_ID
 from vmaspace.model.arch.options import ArchAspaceKind
@@ -25,7 +25,23 @@ if TYPE_CHECKING:
     from vmaspace.model.arch.aspace import ArchVmAspace
     from vmaspace.model.system import System
 
+_STRETCH: Final = 64  # entries that are looked at at once
+_NOTHING: Final = bytes(8 * _STRETCH)
+
 AllocateTable = Callable[[], VmPage | None]
+
+
+def present_in(words: memoryview, first: int, end: int) -> list[tuple[int, int]]:
+    """The entries of a table that are present among the slots `[first, end)`: (slot, entry).
+
+    Most tables hold little: a stretch that holds nothing is passed at once.
+    """
+    found = []
+    for at in range(first, end, _STRETCH):
+        stretch = words[at : min(at + _STRETCH, end)]
+        if stretch.tobytes() != _NOTHING[: stretch.nbytes]:
+            found += [(slot, entry) for slot, entry in enumerate(stretch.tolist(), at) if entry]
+    return found
 
 
 class ArchTables:
@@ -214,8 +230,7 @@ class ArchTables:
             return ((first, entry, low, high),) if entry else ()
         return [
             (slot, entry, max(low, start + slot * span), min(high, start + (slot + 1) * span))
-            for slot, entry in enumerate(words[first : last + 1].tolist(), first)
-            if entry
+            for slot, entry in present_in(words, first, last + 1)
         ]
 
     def walk(self, va: Vaddr) -> list[Step]:
@@ -272,15 +287,14 @@ class ArchTables:
         self, table: VmPage, level: int, start: Vaddr, slots: range
     ) -> Iterator[tuple[Vaddr, Step]]:
         regime = self.regime
-        for slot, entry in enumerate(table.words[slots.start : slots.stop].tolist(), slots.start):
-            if entry:
-                va = start + slot * reach(level)
-                if regime.is_leaf(entry, level):
-                    yield va, Step(level, table.paddr, slot, entry)
-                else:
-                    below = self.table_at(entry)
-                    if below.num_mappings:
-                        yield from self._leaves_below(below, level - 1, va, range(ENTRIES))
+        for slot, entry in present_in(table.words, slots.start, slots.stop):
+            va = start + slot * reach(level)
+            if regime.is_leaf(entry, level):
+                yield va, Step(level, table.paddr, slot, entry)
+            else:
+                below = self.table_at(entry)
+                if below.num_mappings:
+                    yield from self._leaves_below(below, level - 1, va, range(ENTRIES))
 
     def translations(self) -> Iterator[tuple[Vaddr, Paddr, int]]:
         """Everything that is mapped in these tables: (address, physical address, MMU flags) of each leaf, in order."""
