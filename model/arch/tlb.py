@@ -82,7 +82,7 @@ class CpuTlb:
 class Tlb:
     """The TLBs of a machine."""
 
-    __slots__ = ("_memory", "cpus", "is_watching", "kernel_tables", "log", "reused")
+    __slots__ = ("_memory", "cpus", "excused", "is_watching", "kernel_tables", "log", "reused")
 
     def __init__(self, memory: PhysicalMemory, cpus: int) -> None:
         self._memory = memory
@@ -90,6 +90,7 @@ class Tlb:
         self.kernel_tables: ArchTables | None = None
         self.is_watching = False  # a CPU has loaded user tables at some time
         self.log: deque[Invalidation] = deque(maxlen=_LOG_LENGTH)  # what was issued last
+        self.excused = 0  # entries that stayed in walk caches because of what the kernel leaves out
         self.reused: list[str] = []  # numbers that were loaded for other tables without a flush
 
     # What changes.
@@ -186,6 +187,13 @@ class Tlb:
             return va is not None and not (held.va < end and va < held.va + reach(held.level))
 
         tlb.stale = [held for held in tlb.stale if stays(held)]
+
+    def excuse(self, tag: Tag) -> None:
+        """What CPUs hold of tables under a tag stays in their walk caches, as the kernel is implemented."""
+        for tlb in self.cpus:
+            excused = [held for held in tlb.stale if held.tag == tag and not held.is_leaf]
+            self.excused += len(excused)
+            tlb.stale = [held for held in tlb.stale if held not in excused]
 
     def issue(self, instruction: str, va: Vaddr | None = None, tag: Tag | None = None) -> None:
         """Note an instruction that was issued."""

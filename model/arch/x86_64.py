@@ -169,6 +169,11 @@ def _issue(owed: Shootdown) -> None:
         for cpu in tlb.cpus:
             tlb.drop(cpu.number, tag=tables.tag)
         return
+    if tables.is_kernel and not owed.has_global:
+        # As implemented: who owes nothing global is sought among the CPUs that are in the space, and nobody is in the
+        # kernel's. So it goes when a mapping fails that has hung a table and not yet made a leaf.
+        tlb.excuse(tables.tag)
+        return
     is_shared = tables.kind is ArchAspaceKind.SHARED
     spaces = [tables] if tables.unified is None else [tables, tables.unified]
     everywhere = is_shared or owed.has_global
