@@ -22,6 +22,7 @@ NEXT = "as 0xc000 [0x200000 0x7fffffffefff] sz 0x7fffffdff000 typ 0 ref 1 'next'
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)  # the width of a pipe; a worker of pytest has another
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
