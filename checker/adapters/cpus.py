@@ -27,6 +27,11 @@ class Cpus:
     def switch(self, op: str, args: Mapping[str, int], aspaces: Sequence[VmAspace]) -> None:
         """Let a CPU, or none, go to other page tables before a call."""
         dice = crc32(f"{op} {sorted(args.items())}".encode())
+        near = args.get("a")
+        is_runnable = near is not None and 0 <= near < len(aspaces) and _can_run(aspaces[near])
+        if op == "access" and near is not None and is_runnable:
+            self._load(dice % ONLINE_CPUS, aspaces[near])  # who accesses a space is in it
+            return
         dice, stays = divmod(dice, 2)
         if stays:
             return
@@ -35,8 +40,7 @@ class Cpus:
         # As the hash says, but in half of the cases the space that is about to change.
         dice, is_near = divmod(dice, 2)
         users = [aspace for aspace in aspaces if _can_run(aspace)]
-        near = args.get("a")
-        if is_near and near is not None and 0 <= near < len(aspaces) and _can_run(aspaces[near]):
+        if is_near and near is not None and is_runnable:
             users = [aspaces[near]]
         chosen = None if to_kernel == 0 or not users else users[dice % len(users)]
         self._load(number, chosen)
