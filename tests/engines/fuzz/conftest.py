@@ -6,12 +6,16 @@ from vmaspace.checker.adapters.mutants import all_mutants
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.logic.contract import Contract
 
+# Fuzzing finds these late on some seeds; a known answer finds them at once: `tests/engines/audit`.
+BY_KNOWN_ANSWERS = ("GapBetweenNodesIsForgotten",)
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault" in metafunc.fixturenames:
         # What the contract sees. Mutants of what lies behind mappings are for the known answers: `tests/engines/audit`.
         subjects = ("regions", "mappings", "aspaces", "vdso")
-        faults = [mutant.system_class for mutant in all_mutants() if mutant.subject in subjects]
+        mutants = [mutant for mutant in all_mutants() if mutant.subject in subjects]
+        faults = [mutant.system_class for mutant in mutants if mutant.name not in BY_KNOWN_ANSWERS]
         metafunc.parametrize("fault", faults, ids=[f.__name__ for f in faults])
 
 

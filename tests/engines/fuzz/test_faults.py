@@ -10,7 +10,7 @@ from vmaspace.checker.report.trace import Trace
 from vmaspace.model import System
 
 SEED = 3
-STEPS = 60_000
+STEPS = 20_000
 LONGEST_TRACE = 8
 
 
