@@ -11,7 +11,9 @@ from typing import Any
 
 from vmaspace.checker.report.artifacts import save_traces, write_junit
 from vmaspace.checker.report.as_json import report_text
+from vmaspace.checker.report.narrative import tell_step
 from vmaspace.checker.report.terminal import counted, make_console, print_report, put
+from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Report, Verdict
 
 
@@ -109,10 +111,23 @@ def exploration_lines(e: dict[str, Any]) -> list[str]:
         lines.append(f"             {e['cut']:,} steps leave the scope and were not followed")
     if e["deadlocks"]:
         lines.append(f"             {e['deadlocks']:,} states from which no call is possible")
+    if e["deadlock"]:
+        lines += deadlock_lines(e["deadlock"])
     width = max(len(name) for name in e["operations"])
     for name, o in e["operations"].items():
         never = "" if o["fired"] else "   NEVER: nothing here was said about it"
         lines.append(f"             {name:{width}}  enabled {o['enabled']:>13,}  fired {o['fired']:>13,}{never}")
+    return lines
+
+
+def deadlock_lines(trace: dict[str, Any]) -> list[str]:
+    """The shortest run to a deadlock; `trace` is a `vmaspace.trace/1`."""
+    steps = Trace.from_json(trace).steps
+    if not steps:
+        return ["             the first state is one"]
+    lines = ["             the nearest of them:"]
+    for number, step in enumerate(steps, 1):
+        lines += [f"           {told.text}" for told in tell_step(number, step, 100)]
     return lines
 
 

@@ -24,6 +24,7 @@ from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Verdict
 
 MIB = 1 << 20
+DEADLOCK = "deadlock"  # the name of the trace, where a property would have its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,16 @@ class Explorer:
     def explore(self, tell: Callable[[Progress], None] = lambda _: None) -> tuple[list[Verdict], dict[str, Any]]:
         result = self.search.run(tell)
         verdicts = [v for p in self.contract.properties.values() for v in self.judge(p, result)]
+        statistics = self.statistics(result)
+        try:
+            trace = self.deadlock(result)
+            statistics["deadlock"] = trace.to_json() if trace is not None else None
+        except NoWitness as error:
+            reason = f"the interpreter disagrees with the compiled code: {error}"
+            scope = self.reach_of(result)
+            verdicts.append(Verdict(DEADLOCK, DEADLOCK, None, "explore", Kind.FAILED, 0.0, scope, reason=reason))
         share = result.seconds / max(1, len(verdicts))  # one search answers them all
-        return [replace(v, seconds=share) for v in verdicts], self.statistics(result)
+        return [replace(v, seconds=share) for v in verdicts], statistics
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
@@ -136,6 +145,23 @@ class Explorer:
     def trace(self, p: Property, operation: str | None, kind: Kind, reason: str, moves: list[Move]) -> Trace:
         return build_trace(self.contract, p, operation, "explore", kind, reason, self.start, moves)
 
+    def deadlock(self, result: Result) -> Trace | None:
+        """A shortest run to a state from which no call is possible, if the search has seen one.
+
+        `NoWitness`: the interpreter does not get there, or knows a call that goes on.
+        """
+        if result.first_deadlock is None:
+            return None
+        moves = self.run_to(result.first_deadlock)
+        last = moves[-1].state if moves else self.start
+        for name in self.contract.operations:
+            if next(self.witness.calls(name, last), None) is not None:
+                raise NoWitness(f"{name} can be called where no call should be possible")
+        reason = "From here no call is possible."
+        return build_trace(
+            self.contract, None, None, "explore", Kind.REACHED, reason, self.start, moves, name=DEADLOCK
+        )
+
     def reach_of(self, result: Result) -> str:
         """How far the answer reaches, in words."""
         if self.options.simulate:
@@ -163,6 +189,7 @@ class Explorer:
             "simulated": self.options.simulate,
             "cut": result.cut,
             "deadlocks": result.deadlocks,
+            "deadlock": None,
             "operations": operations,
             "never_fired": [name for name, o in operations.items() if not o["fired"]],
             "symmetry": self.options.symmetry,

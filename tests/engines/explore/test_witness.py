@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from vmaspace.checker.cli.showing import deadlock_lines
 from vmaspace.checker.engines.explore.run import MIB, Explorer, Options
 from vmaspace.checker.engines.replay import replay
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.logic.terms import TRUE
+from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind
 
 
@@ -72,6 +74,53 @@ scope one: 9 steps
     assert (statistics["states"], statistics["transitions"], statistics["deadlocks"]) == (2, 1, 1)
     assert verdicts["light"].verdict is Kind.REACHED
     assert [s.op for s in verdicts["light"].trace.steps] == ["switch_on"]
+
+
+STAIRS = """statuses { OK = 0 }
+var at: int
+op up()
+  requires at != 2, at != 5
+  at = at + 1
+op jump()
+  requires at == 1
+  at = 5
+scope stairs: at in [0, 1, 2, 5]
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"jobs": 2}, {"symmetry": True}, {"plain": True}], ids=str)
+def test_the_nearest_deadlock_comes_with_a_run(contract_of, options):
+    _, statistics = explored(contract_of(STAIRS), "stairs", **options)
+    assert statistics["deadlocks"] == 2
+    trace = Trace.from_json(statistics["deadlock"])
+    assert [s.op for s in trace.steps] in (["up", "up"], ["up", "jump"])
+    assert trace.steps[-1].state["values"]["at"] in (2, 5)
+    assert "up(" in "".join(deadlock_lines(statistics["deadlock"]))
+
+
+def test_a_first_state_can_be_a_deadlock(contract_of):
+    text = STAIRS.replace("requires at != 2, at != 5", "requires at == 1")
+    _, statistics = explored(contract_of(text), "stairs")
+    assert statistics["deadlock"]["steps"] == []
+    assert deadlock_lines(statistics["deadlock"]) == ["             the first state is one"]
+
+
+def test_without_a_deadlock_there_is_no_run(contract_of):
+    text = STAIRS + "op back()\n  at = 0\n"
+    _, statistics = explored(contract_of(text), "stairs")
+    assert (statistics["deadlocks"], statistics["deadlock"]) == (0, None)
+
+
+def test_a_deadlock_that_the_interpreter_can_leave_is_a_failure(contract_of):
+    """The planted fault: the search calls the first state a deadlock."""
+    contract = contract_of(STAIRS)
+    explorer = Explorer(contract, contract.scopes["stairs"], Options(plain=True))
+    run = explorer.search.run
+    explorer.search.run = lambda tell: replace(run(tell), first_deadlock=0)
+    verdicts, statistics = explorer.explore()
+    (red,) = [v for v in verdicts if v.verdict is Kind.FAILED]
+    assert "up can be called" in red.reason
+    assert statistics["deadlock"] is None
 
 
 def test_a_scope_that_says_too_little_is_refused(arena):
