@@ -107,7 +107,7 @@ class System:
         self.heap = Heap()
         self.page_queues = self.page_queues_class()
         self.pmm = self.physical_memory_class(self.page_queues)
-        self.tlb = self.tlb_class(self.pmm, online_cpus)
+        self.tlb = self.tlb_class(online_cpus)
         self.current_cpu = 0  # where the current thread runs
         self.asids = self.id_allocator_class(self.arch.first_id, self.arch.last_id, self.arch.no_id)
         self.boot_tables = BootTables(self.arch, self.pmm)

@@ -16,7 +16,6 @@ from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
 from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
 from vmaspace.model.arch.tlb import Tag
 from vmaspace.model.constants import Vaddr
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, AssertionViolation
 
 if TYPE_CHECKING:
@@ -199,17 +198,16 @@ def _issue(owed: Shootdown) -> None:
     *Asserts:* the kernel's tables and EL2's are not invalidated as a whole, or one by one.
     """
     tables = owed.tables
-    is_guest = bool(tables.flags & ArchAspaceFlag.GUEST)
     tag = None if tables.is_kernel or tables.kind is ArchAspaceKind.SHARED else tables.tag
     if owed.is_full:
         if tables.is_kernel:
             raise AssertionViolation("the kernel's translations are never dropped all at once", _FILE)
-        whole = "vmalls12e1is" if is_guest else "vmalle1is" if tag is None else "aside1is"
+        whole = "vmalls12e1is" if tables.is_guest else "vmalle1is" if tag is None else "aside1is"
         _broadcast(tables, whole, None, tag, True)
         return
     for item in owed.items:
         name = ("vale1is", "vae1is") if tag is not None else ("vaale1is", "vaae1is")
-        if is_guest:
+        if tables.is_guest:
             name = ("ipas2le1is", "ipas2e1is")
         _broadcast(tables, name[not item.is_terminal], item.va, tag, not item.is_terminal)
 

@@ -20,7 +20,6 @@ from vmaspace.model.arch.options import (
 from vmaspace.model.arch.regime import ENTRIES
 from vmaspace.model.arch.tables import ArchTables
 from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import (
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NOT_SUPPORTED,
@@ -61,7 +60,7 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation(
                 "the range of an address space is not empty and page aligned", arch.mmu_file
             )
-        if self.flags & ArchAspaceFlag.GUEST and not arch.has_guests:
+        if self.is_guest and not arch.has_guests:
             return ZX_ERR_NOT_SUPPORTED
         if arch.asserts_user_half and not self.is_kernel and self.base + self.size > self._top():
             raise AssertionViolation("an address space lies in what its page tables translate", arch.mmu_file)
@@ -76,11 +75,11 @@ class ArchVmAspace(ArchAccess):
     def _top(self) -> int:
         """One past the last address that tables of this kind are made for."""
         width = self.regime.width
-        return 1 << (width - 1 if self.arch.aliases_kernel_half and not self.flags & ArchAspaceFlag.GUEST else width)
+        return 1 << (width - 1 if self.arch.aliases_kernel_half and not self.is_guest else width)
 
     def _make_root(self) -> Status:
         status = ZX_OK
-        if not self.flags & ArchAspaceFlag.GUEST:
+        if not self.is_guest:
             status, self.asid = self.system.asids.allocate()
         if status is not ZX_OK:
             return status
@@ -88,7 +87,7 @@ class ArchVmAspace(ArchAccess):
         if root is None:
             return ZX_ERR_NO_MEMORY
         self.root = root
-        if self.arch.aliases_kernel_half and not self.flags & ArchAspaceFlag.GUEST:
+        if self.arch.aliases_kernel_half and not self.is_guest:
             half = ENTRIES // 2
             root.words[half:] = self.system.boot_tables.root.words[half:]
         return ZX_OK
@@ -115,12 +114,11 @@ class ArchVmAspace(ArchAccess):
         if status is not ZX_OK:
             return status
         root = self.own_root()
-        mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
         for slot in self.root_slots():
             below = self.new_table()
             if below is None:
                 return ZX_ERR_NO_MEMORY
-            root.words[slot] = self.regime.table(below.paddr) | mark
+            root.words[slot] = self.regime.table(below.paddr) | self.map_mark
             root.num_mappings += self.arch.counts_shared_slots
         return ZX_OK
 
@@ -240,7 +238,7 @@ class ArchVmAspace(ArchAccess):
             self.tlb.forget(self)
             self.root = None
             self.give_back(root)
-        if self.asid != UNUSED_ID and not self.flags & ArchAspaceFlag.GUEST:
+        if self.asid != UNUSED_ID and not self.is_guest:
             if self.system.asids.free(self.asid) is not ZX_OK:
                 raise AssertionViolation("an id that is given back was taken", self.arch.mmu_file)
             self.asid = UNUSED_ID
@@ -302,18 +300,12 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation("the restricted part was created restricted", file)
         if not (shared.root and restricted.root):
             raise AssertionViolation("both parts have a root table", file)
-        if self._end_slot(restricted) > self.arch.root_slots(shared.base, shared.size)[0]:
+        if restricted.root_slots().stop > shared.root_slots().start:
             raise AssertionViolation("the restricted root slots lie below the shared ones", file)
         if restricted.references or restricted.unified is not None:
             raise AssertionViolation("the restricted part is in no unified space", file)
         if not restricted.has_empty_user_entries():
             raise AssertionViolation("the root entries of the restricted part are empty", file)
-
-    def _end_slot(self, tables: ArchVmAspace) -> int:
-        """One past the last root slot that is taken to be in the range of some tables."""
-        if self.arch.forgets_last_partial_slot and not self.system.has_switch("documented_root_slots"):
-            return (tables.base + tables.size) >> self.arch.root_slot_shift
-        return self.arch.root_slots(tables.base, tables.size)[1] + 1
 
     def _must_be_created_restricted(self) -> bool:
         # arm64 as implemented only looks whether it is unified; the documentation asks for the role.

@@ -21,7 +21,6 @@ from vmaspace.model.flags import (
     MMU_PERM_EXECUTE,
     MMU_PERM_READ,
     MMU_PERM_RWX_MASK,
-    ArchAspaceFlag,
 )
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import (
@@ -91,7 +90,7 @@ class ArchMapper(ArchTables):
     def _map_run(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Go down from the root for each last-level table, or large leaf, that the cursor comes to."""
         arch, regime, root, top = self.arch, self.regime, self.own_root(), self.regime.top_level
-        mark = regime.table_accessed if arch.map_marks_tables else 0
+        mark = self.map_mark
         end = (cursor.start | reach(top + 1) - 1) + 1  # of the root
         while cursor.left and cursor.va < end:
             table, level = root, top
@@ -375,7 +374,7 @@ class ArchMapper(ArchTables):
         status = self._check_flags(mmu_flags)
         if status is not ZX_OK:
             return status
-        if self.arch.unmaps_guests_to_protect and self.flags & ArchAspaceFlag.GUEST:
+        if self.arch.unmaps_guests_to_protect and self.is_guest:
             return self.unmap(va, count, ArchUnmapOptions.ENLARGE)
         if self._check_regime(va, count) is not ZX_OK:
             return ZX_ERR_INVALID_ARGS

@@ -49,8 +49,8 @@ class ArchTables:
 
     __slots__ = (
         "_leaf_bits", "_page_for", "accessed_since_check", "active_cpus", "allocate_table", "arch", "asid", "base",
-        "dirty_cpus", "flags", "is_kernel", "kind", "memory", "pt_pages", "references", "regime", "restricted",
-        "root", "shared", "shootdown", "size", "system", "tlb", "unified", "updates_enabled",
+        "dirty_cpus", "flags", "is_guest", "is_kernel", "kind", "map_mark", "memory", "pt_pages", "references", "regime",
+        "restricted", "root", "shared", "shootdown", "size", "system", "tlb", "unified", "updates_enabled",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +69,10 @@ class ArchTables:
         self.size = size
         self.flags = flags
         self.is_kernel = bool(flags & ArchAspaceFlag.KERNEL)
+        self.is_guest = bool(flags & ArchAspaceFlag.GUEST)
         self.regime: Regime = self._regime()
+        # What Map sets in every table entry that it goes through.
+        self.map_mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
         self.kind = ArchAspaceKind.PLAIN
         self.root: VmPage | None = None  # from a successful Init until Destroy
         self.asid = UNUSED_ID  # PCID, ASID or VMID
@@ -91,7 +94,7 @@ class ArchTables:
         if self.is_kernel:
             return self.arch.kernel_tables
         guest = self.arch.guest_tables
-        return guest if guest is not None and self.flags & ArchAspaceFlag.GUEST else self.arch.user_tables
+        return guest if guest is not None and self.is_guest else self.arch.user_tables
 
     # Addresses.
 
@@ -124,7 +127,7 @@ class ArchTables:
         """Under which translations of these tables stand in a TLB."""
         if self.is_kernel:
             return GLOBAL
-        return ("VMID" if self.flags & ArchAspaceFlag.GUEST else self.arch.id_name, self.asid)
+        return ("VMID" if self.is_guest else self.arch.id_name, self.asid)
 
     def is_dirty_on(self, cpu: int) -> bool:
         """Whether a CPU drops what it holds before it loads these tables again."""

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vmaspace.model.arch.regime import index_at, reach
-from vmaspace.model.arch.walk import walk
+from vmaspace.model.arch.regime import reach
 from vmaspace.model.constants import PAGE_SIZE, Paddr, Vaddr
 
 if TYPE_CHECKING:
     from vmaspace.model.arch.tables import ArchTables
-    from vmaspace.model.physical_memory import PhysicalMemory, VmPage
+    from vmaspace.model.physical_memory import VmPage
 
 GLOBAL: Final = "global"  # the tag of what every address space sees
 
@@ -36,10 +35,6 @@ class Stale(NamedTuple):
     level: int
     entry: int
     is_leaf: bool
-
-    def meets(self, va: Vaddr) -> bool:
-        """Whether it is on the way to `va`."""
-        return self.va <= va < self.va + reach(self.level)
 
 
 class Invalidation(NamedTuple):
@@ -82,10 +77,9 @@ class CpuTlb:
 class Tlb:
     """The TLBs of a machine."""
 
-    __slots__ = ("_memory", "cpus", "excused", "is_watching", "kernel_tables", "log", "reused")
+    __slots__ = ("cpus", "excused", "is_watching", "kernel_tables", "log", "reused")
 
-    def __init__(self, memory: PhysicalMemory, cpus: int) -> None:
-        self._memory = memory
+    def __init__(self, cpus: int) -> None:
         self.cpus = [CpuTlb(number) for number in range(cpus)]
         self.kernel_tables: ArchTables | None = None
         self.is_watching = False  # a CPU has loaded user tables at some time
@@ -119,14 +113,10 @@ class Tlb:
 
     def entry_changes(self, tables: ArchTables, table: VmPage, va: Vaddr, level: int, old: int) -> None:
         """A present entry of `table`, on the way to `va`, is about to change."""
-        is_kernel = tables.is_kernel
-        if not (self.is_watching or is_kernel):
-            return
-        regime = tables.regime
-        is_leaf = regime.is_leaf(old, level)
+        is_leaf = tables.regime.is_leaf(old, level)
         start = va & ~(reach(level) - 1)
         for tlb in self.cpus:
-            if is_kernel:
+            if tables.is_kernel:
                 tlb.stale.append(Stale(GLOBAL, start, level, old, is_leaf))
                 continue
             for tag, known in tlb.roots.items():
@@ -135,18 +125,7 @@ class Tlb:
 
     def _is_reached(self, tables: ArchTables, table: Paddr, va: Vaddr, level: int) -> bool:
         """Whether a walk of `tables` for `va` comes through the table at `table`."""
-        regime, page = tables.regime, tables.root
-        if page is None:
-            return False
-        at, here = page.paddr, regime.top_level
-        while here > level:
-            page = self._memory.page_for(at)
-            entry = 0 if page is None else page.words[index_at(va, here)]
-            if not entry & regime.present or regime.is_leaf(entry, here):
-                return False
-            at = regime.table_paddr(entry)
-            here -= 1
-        return at == table
+        return any(step.level == level and step.table == table for step in tables.walk(va))
 
     # What takes away.
 
@@ -191,9 +170,9 @@ class Tlb:
     def excuse(self, tag: Tag) -> None:
         """What CPUs hold of tables under a tag stays in their walk caches, as the kernel is implemented."""
         for tlb in self.cpus:
-            excused = [held for held in tlb.stale if held.tag == tag and not held.is_leaf]
-            self.excused += len(excused)
-            tlb.stale = [held for held in tlb.stale if held not in excused]
+            kept = [held for held in tlb.stale if held.tag != tag or held.is_leaf]
+            self.excused += len(tlb.stale) - len(kept)
+            tlb.stale = kept
 
     def issue(self, instruction: str, va: Vaddr | None = None, tag: Tag | None = None) -> None:
         """Note an instruction that was issued."""
@@ -209,10 +188,10 @@ class Tlb:
                 continue
             kept = []
             for held in tlb.stale:
-                tables = tlb.roots.get(held.tag)
-                if held.tag != GLOBAL and tables is None:
+                tables = self.kernel_tables if held.tag == GLOBAL else tlb.roots.get(held.tag)
+                if tables is None:
                     continue  # nobody can load that tag without a flush: `reused` tells if somebody does
-                if held.tag != GLOBAL and tables is not tlb.active and tables is not None and tables.is_dirty_on(tlb.number):
+                if held.tag != GLOBAL and tables is not tlb.active and tables.is_dirty_on(tlb.number):
                     kept.append(held)  # it will be dropped before the tables are loaded again
                     continue
                 va = self._not_granted(held, tables)
@@ -222,16 +201,14 @@ class Tlb:
             tlb.stale = kept
         return found
 
-    def _not_granted(self, held: Stale, tables: ArchTables | None) -> Vaddr | None:
+    def _not_granted(self, held: Stale, tables: ArchTables) -> Vaddr | None:
         """The first page for which an entry that is held lets a CPU do what the tables do not."""
-        tables = tables or self.kernel_tables
-        if tables is None or tables.root is None:
+        if tables.root is None:
             return held.va
-        root = tables.root
         regime = tables.regime
         if not held.is_leaf:
             # A cached entry of a table: harmless while that table is still the one that is walked.
-            for step in walk(regime, self._memory, root.paddr, held.va):
+            for step in tables.walk(held.va):
                 if step.level == held.level and step.entry & regime.present:
                     same = regime.table_paddr(step.entry) == regime.table_paddr(held.entry)
                     is_hidden = tables.arch.has_hardware_accessed_flag and held.entry & ~step.entry & regime.table_accessed
@@ -241,7 +218,7 @@ class Tlb:
         offset = 0
         while offset < reach(held.level):
             va = held.va + offset
-            step = walk(regime, self._memory, root.paddr, va)[-1]
+            step = tables.walk(va)[-1]
             if not step.entry & regime.present:
                 return va
             now = regime.leaf_paddr(step.entry, step.level) + (va & reach(step.level) - 1)

@@ -14,7 +14,6 @@ from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import Regime
 from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
 from vmaspace.model.arch.tlb import GLOBAL, Tag
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.status import ZX_ERR_NO_RESOURCES
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def _issue(owed: Shootdown) -> None:
     *Fails with:* nothing.
     """
     tables, tlb = owed.tables, owed.tables.tlb
-    if tables.flags & ArchAspaceFlag.GUEST:
+    if tables.is_guest:
         tlb.issue("invept", None, tables.tag)
         for cpu in tlb.cpus:
             tlb.drop(cpu.number, tag=tables.tag)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vmaspace.model.arch.options import ArchAspaceKind
-from vmaspace.model.arch.regime import ENTRIES, KERNEL_READ, reach, shift_of
+from vmaspace.model.arch.regime import ENTRIES, KERNEL_READ, index_at, reach
 from vmaspace.model.arch.tables import ArchTables
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.constants import MAX_U64, Paddr, Vaddr
@@ -108,7 +108,7 @@ class Surveyed:
         elif tables.kind is ArchAspaceKind.UNIFIED:
             slots, start = range(0), 0
         else:
-            slots, start = range(((tables.base + tables.size - 1 & MAX_U64) >> shift_of(top)) + 1), 0
+            slots, start = range(index_at(tables.base + tables.size - 1, top) + 1), 0
         self.root_present = self._read(tables, root, top, start, slots)
 
     def _read(self, tables: ArchTables, page: VmPage, level: int, start: Vaddr, slots: range) -> int:
