@@ -17,12 +17,14 @@ from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.arch.cursor import MappingCursor
 from vmaspace.model.arch.hardware import AccessKind
 from vmaspace.model.arch.mmu_rules import mmu_for
 from vmaspace.model.arch.regime import Regime, reach
-from vmaspace.model.constants import MAX_U64, Paddr, Vaddr
-from vmaspace.model.flags import MMU_PERM_USER, ArchAspaceFlag
+from vmaspace.model.constants import MAX_U64, PAGE_SIZE, Paddr, Vaddr
+from vmaspace.model.flags import MMU_PERM_USER
 from vmaspace.model.physical_memory import PhysicalMemory, VmPage
+from vmaspace.model.status import ZX_OK, Status
 from vmaspace.model.system import System
 
 PLACES = 6  # addresses that are handed over after a step
@@ -58,7 +60,7 @@ Judge = Callable[[Sequence[Place]], list[str]]
 
 
 class TouchedTables(ArchVmAspace):
-    """Notes where entries are written."""
+    """Notes where entries are written: one by one, or pages of one table in a row."""
 
     __slots__ = ()
 
@@ -66,7 +68,31 @@ class TouchedTables(ArchVmAspace):
         self, table: VmPage, slot: int, va: Vaddr, level: int, new: int, *, is_terminal: bool = True
     ) -> None:
         super().set_entry(table, slot, va, level, new, is_terminal=is_terminal)
-        if not self.flags & ArchAspaceFlag.GUEST:
+        self._note(va, level)
+
+    def _map_pages(self, cursor: MappingCursor, *rest: Any) -> Status:
+        first = cursor.va
+        status = super()._map_pages(cursor, *rest)
+        self._note_pages(first, cursor.va)
+        return status
+
+    def _unmap_pages(self, table: VmPage, low: Vaddr, high: Vaddr, *rest: Any) -> None:
+        super()._unmap_pages(table, low, high, *rest)
+        self._note_pages(low, high)
+
+    def mark_accessed(self, va: Vaddr, count: int) -> Status:
+        status = super().mark_accessed(va, count)
+        if status is ZX_OK:
+            self._note_pages(va, va + count * PAGE_SIZE)
+        return status
+
+    def _note_pages(self, low: Vaddr, high: Vaddr) -> None:
+        if low < high:
+            self._note(low, 0)
+            self._note(high - PAGE_SIZE, 0)
+
+    def _note(self, va: Vaddr, level: int) -> None:
+        if not self.is_guest:
             self.system.__dict__.setdefault("touched", []).append((self, va, level))
 
 
@@ -119,7 +145,6 @@ class TouchingAdapter(ModelAdapter):
 def _place(tables: ArchVmAspace, va: Vaddr) -> Place:
     root = tables.root
     assert root is not None
-    is_kernel = bool(tables.flags & ArchAspaceFlag.KERNEL)
     answer: tuple[Paddr, int] | None = None
     owner = tables.owner(va)
     is_answered = owner.is_valid_vaddr(va)
@@ -132,7 +157,7 @@ def _place(tables: ArchVmAspace, va: Vaddr) -> Place:
             _, paddr, flags = owner.query(va)
             answer = paddr, flags
             # What is a user's in the kernel's tables, the kernel reaches on some machines only.
-            is_answered = not (is_kernel and flags & MMU_PERM_USER)
+            is_answered = not (tables.is_kernel and flags & MMU_PERM_USER)
     return Place(
-        tables.arch.name, tables.regime, tables.memory, root.paddr, is_kernel, va, answer, is_answered
+        tables.arch.name, tables.regime, tables.memory, root.paddr, tables.is_kernel, va, answer, is_answered
     )

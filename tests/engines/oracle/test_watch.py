@@ -9,14 +9,15 @@ import pytest
 pytest.importorskip("unicorn", reason="needs the package unicorn: pip install 'vmaspace[oracle]'")
 
 from vmaspace.checker.adapters.hardware import Mmu, Modes, Regime, mmu_for
-from vmaspace.checker.adapters.touched import SAME_WALK, TouchingAdapter
+from vmaspace.checker.adapters.touched import SAME_WALK, TouchingAdapter, touched
 from vmaspace.checker.engines.fuzz.run import FuzzResult, fuzz
 from vmaspace.checker.engines.oracle import Watch
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.report.verdict import Verdict
 from vmaspace.model.arch.aspace import ArchVmAspace
-from vmaspace.model.flags import MMU_PERM_EXECUTE
-from vmaspace.model.status import Status
+from vmaspace.model.arch.options import ExistingEntryAction
+from vmaspace.model.flags import MMU_PERM_EXECUTE, MMU_PERM_READ, MMU_PERM_USER, ArchAspaceFlag
+from vmaspace.model.status import ZX_OK, Status
 from vmaspace.model.system import System
 
 NUMBER = SAME_WALK.number
@@ -76,3 +77,21 @@ def test_a_query_that_says_otherwise_than_hardware_is_found() -> None:
 def test_the_subject_is_the_class_that_was_given() -> None:
     adapter = TouchingAdapter(standard_contract(), lambda places: [], WrongSystem)
     assert adapter.subject.endswith(":WrongSystem")
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64", "riscv64"])
+def test_pages_of_a_table_that_is_there_are_looked_at(arch: str) -> None:
+    system = touched(System)(arch)
+    tables = system.arch_aspace_class(system, 0x200000, 1 << 30, ArchAspaceFlag.NONE)
+    assert tables.init() is ZX_OK
+    page = system.pmm.allocate_page()
+    assert page is not None
+    flags = MMU_PERM_READ | MMU_PERM_USER
+    assert tables.map(0x200000, [page.paddr], flags, ExistingEntryAction.ERROR) is ZX_OK
+    for edit in (
+        lambda: tables.map(0x205000, [page.paddr], flags, ExistingEntryAction.ERROR),
+        lambda: tables.unmap(0x205000, 1),
+    ):
+        system.__dict__["touched"] = []
+        assert edit() is ZX_OK
+        assert (tables, 0x205000, 0) in system.__dict__["touched"]
