@@ -14,7 +14,6 @@ from vmaspace.model.arch.mmu_rules import mmu_for
 from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.regime import ENTRIES
 from vmaspace.model.arch.tables import ArchTables
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.physical_memory import VmPage
 from vmaspace.model.status import Status
 
@@ -155,7 +154,7 @@ def _ids(journal: Journal) -> Iterator[str]:
 def _global(journal: Journal) -> Iterator[str]:
     for tables, space in survey(journal).items():
         mmu = mmu_for(tables.regime)
-        if not mmu.global_bit or tables.flags & ArchAspaceFlag.GUEST:
+        if not mmu.global_bit or tables.is_guest:
             continue
         for leaf in space.leaves:
             if bool((leaf.entry ^ mmu.global_flip) & mmu.global_bit) is not tables.is_kernel:

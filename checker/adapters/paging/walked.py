@@ -16,7 +16,6 @@ from vmaspace.model.arch.mmu_rules import mmu_for
 from vmaspace.model.arch.regime import ALL_RIGHTS, KERNEL_RIGHTS_SHIFT, reach
 from vmaspace.model.arch.registers import cr3, ept_pointer, satp, ttbr0, vttbr
 from vmaspace.model.constants import ByteOffset, Paddr, Vaddr
-from vmaspace.model.flags import ArchAspaceFlag
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import VmAddressRegionOrMapping
 from vmaspace.model.vmo import VmObject, VmObjectPaged, VmObjectPhysical
@@ -126,7 +125,7 @@ def ask_cpu(tables: ArchVmAspace, va: Vaddr) -> tuple[int, tuple[Fault, ...]]:
 def root_register(tables: ArchVmAspace) -> tuple[str, int]:
     """The register that holds the root on a CPU, and what it holds."""
     root = 0 if tables.root is None else tables.root.paddr
-    is_guest = bool(tables.flags & ArchAspaceFlag.GUEST)
+    is_guest = tables.is_guest
     match tables.arch.name:
         case "x86_64":
             return ("EPTP", ept_pointer(root)) if is_guest else ("CR3", cr3(root, tables.asid, flushes=True))
