@@ -109,7 +109,8 @@ class System:
         self.pmm = self.physical_memory_class(self.page_queues)
         self.tlb = self.tlb_class(online_cpus)
         self.current_cpu = 0  # where the current thread runs
-        self.asids = self.id_allocator_class(self.arch.first_id, self.arch.last_id, self.arch.no_id)
+        record = self.arch
+        self.asids = self.id_allocator_class(record.first_id, record.last_id, record.no_id, record.id_when_off)
         self.boot_tables = BootTables(self.arch, self.pmm)
         self.allows_break_before_make = True  # false early in boot: arm64 does not split large pages then
         self.held_locks = HeldLocks()

@@ -268,6 +268,7 @@ ARM64 = Arch(
     kernel_asid=GLOBAL_ASID,
     first_id=FIRST_USER_ASID,
     last_id=0xFFFF,
+    id_when_off=FIRST_USER_ASID,
     no_id=ZX_ERR_NO_MEMORY,
     marks_dirty=False,
     flushes_at_destroy=True,

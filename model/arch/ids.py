@@ -15,21 +15,22 @@ from vmaspace.model.status import (
 
 UNUSED_ID: Final = 0
 GLOBAL_ASID: Final = 1  # arm64 and riscv64: the kernel's
-FIRST_USER_ASID: Final = 2
+FIRST_USER_ASID: Final = 2  # and arm64's for every user while ASIDs are off
 
 
 class IdAllocator:
     """Hands out numbers from `first` to `last`, the next free one after the last that was given out.
 
-    With `last` below `first` no ids are in use, and every request is answered with 0.
+    With `last` below `first` no ids are in use, and every request is answered with `when_off`.
     """
 
-    __slots__ = ("_at", "_used", "first", "last", "none_left")
+    __slots__ = ("_at", "_used", "first", "last", "none_left", "when_off")
 
-    def __init__(self, first: int, last: int, none_left: Status) -> None:
+    def __init__(self, first: int, last: int, none_left: Status, when_off: int = UNUSED_ID) -> None:
         self.first = first
         self.last = last
         self.none_left = none_left  # what to answer then
+        self.when_off = when_off  # what everybody has while no ids are in use
         self._at = first
         self._used: set[int] = set()
 
@@ -50,7 +51,7 @@ class IdAllocator:
         *Fails with:* NO_RESOURCES (x86-64) or NO_MEMORY when all are taken.
         """
         if not self.is_in_use:
-            return ZX_OK, UNUSED_ID
+            return ZX_OK, self.when_off
         if len(self._used) > self.last - self.first:
             return self.none_left, UNUSED_ID
         while self._at in self._used:
@@ -67,7 +68,7 @@ class IdAllocator:
         *Fails with:* INVALID_ARGS for one that nobody has.
         """
         if not self.is_in_use:
-            return ZX_OK
+            return ZX_OK if number == self.when_off else ZX_ERR_INVALID_ARGS
         if number not in self._used:
             return ZX_ERR_INVALID_ARGS
         self._used.remove(number)

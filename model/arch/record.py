@@ -67,6 +67,7 @@ class Arch:
     kernel_asid: int
     last_id: int  # of those that user spaces get
     first_id: int
+    id_when_off: int  # of every user space while the machine does not tell them apart
     no_id: Status  # Init: when there is none left
     marks_dirty: bool  # a CPU that is elsewhere is told to drop an id before it loads it again
     flushes_at_destroy: bool  # Destroy invalidates the id before it gives it back

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID
+from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID, UNUSED_ID
 from vmaspace.model.arch.options import ArchAspaceKind
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
@@ -166,6 +166,7 @@ RISCV64 = Arch(
     kernel_asid=GLOBAL_ASID,
     first_id=FIRST_USER_ASID,
     last_id=0xFFFF,
+    id_when_off=UNUSED_ID,
     no_id=ZX_ERR_NO_MEMORY,
     marks_dirty=False,
     flushes_at_destroy=True,

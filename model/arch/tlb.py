@@ -93,6 +93,7 @@ class Tlb:
         """A CPU loads tables, and with `flushes` forgets what it holds under their tag."""
         self.is_watching = True
         tlb, tag = self.cpus[cpu], tables.tag
+        tlb.active = None  # what was loaded, with ids off under the same tag, is no longer walked
         if flushes:
             self.drop(cpu, tag=tag)
         old = tlb.roots.get(tag, tables)

@@ -265,6 +265,7 @@ X86_64 = Arch(
     kernel_asid=0,
     first_id=1,
     last_id=4095,
+    id_when_off=UNUSED_ID,
     no_id=ZX_ERR_NO_RESOURCES,
     marks_dirty=True,
     flushes_at_destroy=False,

@@ -116,9 +116,9 @@ class Space:
     # Several spaces.
 
     @classmethod
-    def family(cls, arch: str) -> "tuple[Space, Space, Space]":
+    def family(cls, arch: str | System) -> "tuple[Space, Space, Space]":
         """A shared and a restricted space as a process has them, and the unified space over both."""
-        system = System(arch)
+        system = System(arch) if isinstance(arch, str) else arch
         a = system.arch
         shared = cls(system, "shared", a.shared_base, a.shared_size)
         restricted = cls(system, "restricted", a.user_aspace_base, a.user_restricted_aspace_size)

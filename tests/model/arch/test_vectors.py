@@ -1,5 +1,7 @@
 """What the kernel's own tests of its page tables do (mmu_tests.cc, aspace_unittest.cc, asid_allocator.cc), one by one."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.model.arch.conftest import hardware_access
@@ -14,6 +16,7 @@ from vmaspace.model.arch.options import (
 from vmaspace.model.flags import MmuFlag
 from vmaspace.model.status import (
     ZX_ERR_ALREADY_EXISTS,
+    ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NO_RESOURCES,
     ZX_ERR_NOT_FOUND,
@@ -283,10 +286,23 @@ def test_14_every_asid_is_given_out_once(arch):
         assert all(ids.free(number) is ZX_OK for _, number in taken)
 
 
-def test_14_without_asids_each_is_zero():
-    ids = IdAllocator(2, 1, ZX_ERR_NO_MEMORY)
-    assert [ids.allocate() for _ in range(3)] == [(ZX_OK, 0)] * 3
-    assert ids.free(0) is ZX_OK and ids.free(7) is ZX_OK
+@pytest.mark.parametrize(("arch", "same"), [("x86_64", 0), ("arm64", 2), ("riscv64", 0)])
+def test_14_with_ids_off_every_user_has_the_same(make, arch, same):
+    class Off(System):
+        @classmethod
+        def machine(cls, name):
+            return replace(System.machine(name), last_id=0)
+
+    system = Off(arch)
+    shared, restricted, unified = make.family(system)
+    assert {each.tables.asid for each in (shared, restricted, unified)} == {same}
+    assert system.asids.free(same) is ZX_OK and system.asids.free(7) is ZX_ERR_INVALID_ARGS
+    tlb = system.tlb
+    for each in (restricted, unified):  # who comes next under the number drops what others left under it
+        each.tables.context_switch(0, tlb.cpus[0].active, each.tables)
+    each.tables.context_switch(0, unified.tables, None)
+    assert not tlb.reused
+    assert all(each.tables.destroy() is ZX_OK for each in (unified, restricted, shared))
 
 
 def test_14_every_pcid_is_given_out_once():
