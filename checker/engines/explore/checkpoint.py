@@ -95,7 +95,7 @@ class Checkpoint:
             if len(data) != w.count * size:
                 raise ValueError(f"{file.name} is too short")
             stretch.put(data)
-        search.rebuild_table(w)
+        w.rebuild_table()
 
     def _files(self, w: Worker) -> list[tuple[Path, Any, int]]:
         return [
@@ -107,7 +107,7 @@ class Checkpoint:
         return [*KEPT, *range(FIRST_SLOT, search.program.context_size)]
 
     def _counters(self, search: Search, w: Worker) -> list[int]:
-        return [w.context.words(slot, 1)[0] for slot in self._slots(search)]
+        return [w.slot(slot) for slot in self._slots(search)]
 
 
 def key_of(search: Search) -> str:

@@ -8,9 +8,11 @@ order in which a worker finds its states depends on nothing but the text, so all
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
 from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, core_text
@@ -31,23 +33,46 @@ FULL = 0.7
 MIB = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a worker must know of a scope beside its machine code, in words."""
+
+    width: int  # of a packed state
+    size: int  # of a working state, with the facts that never change
+    state_size: int  # without them
+    constants: tuple[int, ...]
+    context_size: int
+
+    @staticmethod
+    def of(program: Program) -> Shape:
+        a = program.layout
+        return Shape(a.words, a.size, a.state_size, tuple(a.constants()), program.context_size)
+
+    @property
+    def entry(self) -> int:
+        return self.width + ENTRY_EXTRA
+
+
 class Worker:
     """One part of the visited set, and the working memory to extend it."""
 
-    def __init__(self, number: int, workers: int, program: Program, most_states: int, entry: int) -> None:
-        layout = program.layout
+    def __init__(
+        self, number: int, workers: int, shape: Shape, most_states: int, functions: Mapping[str, Any]
+    ) -> None:
         self.number = number
-        self.width = layout.words
-        self.context = Stretch(8 * program.context_size)
+        self.functions = functions
+        self.entry = shape.entry
+        self.width = shape.width
+        self.context = Stretch(8 * shape.context_size)
         self.states = Stretch(8 * self.width * most_states)
         self.parents = Stretch(4 * most_states)
         self.table = Stretch(8 * FIRST_TABLE)
         self.table_size = FIRST_TABLE
         self.cache = Stretch(8 * (self.width + 1) * CACHE)
-        self.buffers = [Stretch(8 * entry * (ROUND + BUFFER)) for _ in range(workers)]
-        self.rows = [Stretch(8 * layout.size) for _ in range(2)]
+        self.buffers = [Stretch(8 * self.entry * (ROUND + BUFFER)) for _ in range(workers)]
+        self.rows = [Stretch(8 * shape.size) for _ in range(2)]
         for rows in self.rows:
-            rows.set_words(layout.state_size, layout.constants())
+            rows.set_words(shape.state_size, shape.constants)
         for name, value in (
             ("STATES", self.states.address), ("PARENTS", self.parents.address), ("TABLE", self.table.address),
             ("MASK", FIRST_TABLE - 1), ("CACHE", self.cache.address), ("CACHE_MASK", CACHE - 1), ("WORKER", number),
@@ -64,6 +89,10 @@ class Worker:
 
     def set(self, name: str, value: int) -> None:
         self.context.set_words(AT[name], [value])
+
+    def slot(self, slot: int) -> int:
+        """A word of the context, by its number."""
+        return self.context.words(slot, 1)[0]
 
     def filled(self, owner: int) -> int:
         """Entries in the buffer for an owner."""
@@ -87,6 +116,49 @@ class Worker:
     def parent(self, index: int) -> int:
         half = self.parents.words(index // 2, 1)[0]
         return half >> (32 if index % 2 else 0) & 0xFFFFFFFF
+
+    # --- work ------------------------------------------------------------------------------------------------------
+
+    def begin(self, state: Iterable[int]) -> None:
+        """Put the first state, a working one, in the buffer for its owner."""
+        self.rows[0].set_words(0, state)
+        self.functions["first_state"](self.context.address, 0, 0)
+
+    def advance(self, end: int) -> None:
+        """Expand states before `end`, until a buffer is full."""
+        self.done = self.functions["advance"](self.context.address, self.done, end)
+
+    def gather(self, buffer: int, count: int) -> None:
+        """Look up so many states that another worker, or this one, has sent; what is new is kept."""
+        for at in range(0, count, ROUND):
+            part = min(ROUND, count - at)
+            self._make_room(part)
+            self.functions["gather"](self.context.address, buffer + at * self.entry * 8, part)
+
+    def inspect(self) -> None:
+        """Judge the states that are new."""
+        self.functions["inspect"](self.context.address, self.inspected, self.count)
+        self.inspected = self.count
+
+    def _make_room(self, more: int) -> None:
+        size = self.table_size
+        while (self.count + more) > size * FULL:
+            size *= 2
+        if size > self.table_size:
+            self._rehash(size)
+
+    def rebuild_table(self) -> None:
+        """The table of states that came from elsewhere."""
+        size = FIRST_TABLE
+        while self.count > size * FULL:
+            size *= 2
+        self._rehash(size)
+
+    def _rehash(self, size: int) -> None:
+        table = Stretch(8 * size)
+        self.functions["rehash"](self.context.address, table.address, size - 1)
+        self.table.free()
+        self.table, self.table_size = table, size
 
 
 class Search:
@@ -117,9 +189,9 @@ class Search:
         self.steps = scope.steps or None
         self.keep_going = keep_going
         self.checkpoint = checkpoint
-        self.entry = self.layout.words + ENTRY_EXTRA
+        self.shape = Shape.of(self.program)
         most = min(memory // (8 * self.layout.words), (1 << 32) // jobs)
-        self.workers = [Worker(i, jobs, self.program, most, self.entry) for i in range(jobs)]
+        self.workers = [Worker(i, jobs, self.shape, most, self.functions) for i in range(jobs)]
         self.scratch = Stretch(8 * self.layout.words)
         self.start = start(self.layout.world)
 
@@ -152,16 +224,14 @@ class Search:
         return result
 
     def _begin(self) -> None:
-        w = self.workers[0]
-        w.rows[0].set_words(0, self.layout.to_working(self.start))
-        self.functions["first_state"](w.context.address, 0, 0)
+        self.workers[0].begin(self.layout.to_working(self.start))
         self._exchange()
         self.first = next(w.number for w in self.workers if w.count)
 
     def _level(self, ends: list[int], depth: int, began: float, tell: Callable[[Progress], None]) -> str:
         """Expand every state before `ends`; the reason to stop, if there is one."""
         while any(w.done < end for w, end in zip(self.workers, ends, strict=True)):
-            list(self.pool.map(self._advance, self.workers, ends))
+            list(self.pool.map(Worker.advance, self.workers, ends))
             self._exchange()
             states = sum(w.count for w in self.workers)
             queue = states - sum(w.done for w in self.workers)
@@ -180,10 +250,7 @@ class Search:
 
     def _failed(self, key: tuple[str, str | None]) -> bool:
         p = self.program.contract.properties[key[0]]
-        return p.kind != "reach" and p.deviation is None and self._first(self.program.failures[key]) is not None
-
-    def _advance(self, w: Worker, end: int) -> None:
-        w.done = self.functions["advance"](w.context.address, w.done, end)
+        return p.kind != "reach" and p.deviation is None and self._total(self.program.failures[key]) > 0
 
     def _exchange(self) -> None:
         """Every owner looks up what it was sent."""
@@ -195,33 +262,8 @@ class Search:
 
     def _gather(self, owner: Worker, counts: list[int]) -> None:
         for w, count in zip(self.workers, counts, strict=True):
-            buffer = w.buffers[owner.number].address
-            for at in range(0, count, ROUND):
-                part = min(ROUND, count - at)
-                self._make_room(owner, part)
-                self.functions["gather"](owner.context.address, buffer + at * self.entry * 8, part)
-        self.functions["inspect"](owner.context.address, owner.inspected, owner.count)
-        owner.inspected = owner.count
-
-    def _make_room(self, w: Worker, more: int) -> None:
-        size = w.table_size
-        while (w.count + more) > size * FULL:
-            size *= 2
-        if size > w.table_size:
-            self._rehash(w, size)
-
-    def rebuild_table(self, w: Worker) -> None:
-        """The table of states that came from elsewhere."""
-        size = FIRST_TABLE
-        while w.count > size * FULL:
-            size *= 2
-        self._rehash(w, size)
-
-    def _rehash(self, w: Worker, size: int) -> None:
-        table = Stretch(8 * size)
-        self.functions["rehash"](w.context.address, table.address, size - 1)
-        w.table.free()
-        w.table, w.table_size = table, size
+            owner.gather(w.buffers[owner.number].address, count)
+        owner.inspect()
 
     # --- what was found --------------------------------------------------------------------------------------------
 
@@ -235,14 +277,14 @@ class Search:
         )
 
     def _total(self, slot: int) -> int:
-        return sum(w.context.words(slot, 1)[0] for w in self.workers)
+        return sum(w.slot(slot) for w in self.workers)
 
     def _first(self, slot: int) -> int | None:
         """The number of the first state that a slot names; the one with the fewest steps, if workers differ."""
         found = [
             (value - 1) * self.jobs + w.number
             for w in self.workers
-            if (value := w.context.words(slot, 1)[0])
+            if (value := w.slot(slot))
         ]
         return min(found, key=lambda n: (len(self.path(n)), n), default=None)
 

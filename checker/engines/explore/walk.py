@@ -75,13 +75,13 @@ class Walks:
         self.search.functions["advance"](w.context.address, 0, 1)
         self.note(path)
         count = w.filled(0)
-        entry = self.search.entry
+        entry = self.search.shape.entry
         return [w.buffers[0].words(i * entry + entry - width, width) for i in range(count)]
 
     def note(self, path: list[Key]) -> None:
         """Keep the walk for every property that was just seen to fail, or to be reached, for the first time."""
         for key, slot in self.program.failures.items():
-            if key in self.result.failures or not self.worker.context.words(slot, 1)[0]:
+            if key in self.result.failures or not self.worker.slot(slot):
                 continue
             self.result.failures[key] = len(self.found)
             self.found.append(list(path))
