@@ -1,7 +1,8 @@
 """The inner loops of the search, as text for `machine`: what becomes of a new state.
 
 Every worker owns the states whose hash falls to it: an array of packed states in the order in which they were found, the
-number of the parent of each, and a table of (part of the hash, number).  `advance` takes states from the owner's queue
+number of the parent of each, and a table of 32-bit slots: a number, counted from 1, in as many bits as number the slots, and
+part of the hash above it.  `advance` takes states from the owner's queue
 and leaves successors in one buffer for each owner; `gather` looks them up there.  States that were just sent are
 remembered in a small cache and not sent again.
 """
@@ -10,11 +11,10 @@ from __future__ import annotations
 
 MOST_WORKERS = 16
 ENTRY_EXTRA = 2  # words of a buffer entry before the state: its hash, its parent
-FINGERPRINT_SHIFT = 40  # a table entry: 24 bits of the hash above the number of the state, counted from 1
 
 # Words of the context, after those of `program`.
 NAMES = (
-    "STATES", "COUNT", "PARENTS", "TABLE", "MASK", "CACHE", "CACHE_MASK", "WORKER", "WORKERS", "WORK", "WORK_NEXT",
+    "STATES", "COUNT", "PARENTS", "TABLE", "SLOT_BITS", "CACHE", "CACHE_MASK", "WORKER", "WORKERS", "WORK", "WORK_NEXT",
     "LIMIT", "DEADLOCKS", "FIRST_DEADLOCK", "SENT",
 )  # fmt: skip
 FIRST = 8
@@ -81,10 +81,11 @@ def advance(context: Word, first: Word, last: Word) -> Word:
 
 def gather(context: Word, buffer: Word, count: Word) -> Word:
     C = words(context)
-    table = words(C[TABLE])
+    table = halves(C[TABLE])
     states = words(C[STATES])
     parents = halves(C[PARENTS])
-    mask = C[MASK]
+    bits = C[SLOT_BITS]
+    mask = (1 << bits) - 1
     entries = words(buffer)
     for i in range(count):
         ahead = i + 12
@@ -92,17 +93,17 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
             prefetch(table, entries[ahead * ENTRY] & mask)
         ahead = i + 6
         if ahead < count:
-            there = table[entries[ahead * ENTRY] & mask] & 1099511627775
+            there = table[entries[ahead * ENTRY] & mask] & mask
             prefetch(states, there * WIDTH - WIDTH)
         P = words(buffer + (i * ENTRY + 2) * 8)
         h = entries[i * ENTRY]
         slot = h & mask
-        mark = h >> 40
+        mark = (h >> 32) >> bits
         known = False
         while table[slot] != 0:
             found = table[slot]
-            if found >> 40 == mark:
-                at = ((found & 1099511627775) - 1) * WIDTH
+            if found >> bits == mark:
+                at = ((found & mask) - 1) * WIDTH
                 known = True
                 for j in range(WIDTH):
                     if states[at + j] != P[j]:
@@ -113,7 +114,7 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
         if not known:
             number = C[COUNT]
             C[COUNT] = number + 1
-            table[slot] = (mark << 40) | (number + 1)
+            table[slot] = (mark << bits) | (number + 1)
             parents[number] = entries[i * ENTRY + 1]
             for j in range(WIDTH):
                 states[number * WIDTH + j] = P[j]
@@ -131,17 +132,18 @@ def inspect(context: Word, first: Word, last: Word) -> Word:
     return 0
 
 
-def rehash(context: Word, address: Word, mask: Word) -> Word:
+def rehash(context: Word, address: Word, bits: Word) -> Word:
     C = words(context)
-    table = words(address)
+    table = halves(address)
+    mask = (1 << bits) - 1
     for number in range(C[COUNT]):
         h = hash_of(words(C[STATES] + number * WIDTH * 8))
         slot = h & mask
         while table[slot] != 0:
             slot = (slot + 1) & mask
-        table[slot] = ((h >> 40) << 40) | (number + 1)
+        table[slot] = (((h >> 32) >> bits) << bits) | (number + 1)
     C[TABLE] = address
-    C[MASK] = mask
+    C[SLOT_BITS] = bits
     return 0
 
 

@@ -28,7 +28,7 @@ EXPORTED = ("advance", "gather", "inspect", "rehash", "first_state", "key_of", "
 ROUND = 1 << 16  # entries for one owner after which a round ends
 BUFFER = 1 << 22  # entries that one state may add beyond that
 CACHE = 1 << 13
-FIRST_TABLE = 1 << 12
+FIRST_TABLE = 12  # slots of the table, as a power of two
 FULL = 0.7
 MIB = 1 << 20
 
@@ -66,8 +66,8 @@ class Worker:
         self.context = Stretch(8 * shape.context_size)
         self.states = Stretch(8 * self.width * most_states)
         self.parents = Stretch(4 * most_states)
-        self.table = Stretch(8 * FIRST_TABLE)
-        self.table_size = FIRST_TABLE
+        self.table = Stretch(4 << FIRST_TABLE)
+        self.slot_bits = FIRST_TABLE
         self.cache = Stretch(8 * (self.width + 1) * CACHE)
         self.buffers = [Stretch(8 * self.entry * (ROUND + BUFFER)) for _ in range(workers)]
         self.rows = [Stretch(8 * shape.size) for _ in range(2)]
@@ -75,7 +75,7 @@ class Worker:
             rows.set_words(shape.state_size, shape.constants)
         for name, value in (
             ("STATES", self.states.address), ("PARENTS", self.parents.address), ("TABLE", self.table.address),
-            ("MASK", FIRST_TABLE - 1), ("CACHE", self.cache.address), ("CACHE_MASK", CACHE - 1), ("WORKER", number),
+            ("SLOT_BITS", FIRST_TABLE), ("CACHE", self.cache.address), ("CACHE_MASK", CACHE - 1), ("WORKER", number),
             ("WORKERS", workers), ("WORK", self.rows[0].address), ("WORK_NEXT", self.rows[1].address), ("LIMIT", ROUND),
         ):  # fmt: skip
             self.set(name, value)
@@ -108,7 +108,7 @@ class Worker:
     @property
     def memory(self) -> int:
         """Bytes that the part of the visited set takes."""
-        return self.count * (8 * self.width + 4) + 8 * self.table_size
+        return self.count * (8 * self.width + 4) + (4 << self.slot_bits)
 
     def packed(self, index: int) -> tuple[int, ...]:
         return self.states.words(index * self.width, self.width)
@@ -141,24 +141,19 @@ class Worker:
         self.inspected = self.count
 
     def _make_room(self, more: int) -> None:
-        size = self.table_size
-        while (self.count + more) > size * FULL:
-            size *= 2
-        if size > self.table_size:
-            self._rehash(size)
+        bits = _slot_bits(self.count + more, self.slot_bits)
+        if bits > self.slot_bits:
+            self._rehash(bits)
 
     def rebuild_table(self) -> None:
         """The table of states that came from elsewhere."""
-        size = FIRST_TABLE
-        while self.count > size * FULL:
-            size *= 2
-        self._rehash(size)
+        self._rehash(_slot_bits(self.count, FIRST_TABLE))
 
-    def _rehash(self, size: int) -> None:
-        table = Stretch(8 * size)
-        self.functions["rehash"](self.context.address, table.address, size - 1)
+    def _rehash(self, bits: int) -> None:
+        table = Stretch(4 << bits)
+        self.functions["rehash"](self.context.address, table.address, bits)
         self.table.free()
-        self.table, self.table_size = table, size
+        self.table, self.slot_bits = table, bits
 
 
 class Search:
@@ -329,3 +324,10 @@ class Search:
         w.rows[0].set_words(0, self.layout.to_working(state))
         self.functions["key_of"](w.context.address, self.scratch.address, 0)
         return self.scratch.words(0, self.layout.words)
+
+
+def _slot_bits(states: int, bits: int) -> int:
+    """The least table from this one on that has room for so many states."""
+    while states > FULL * (1 << bits):
+        bits += 1
+    return bits
