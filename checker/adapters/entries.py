@@ -7,7 +7,7 @@ Not here: what the bits of an entry should be; that is told by the engine's own 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from vmaspace.model.arch.arm64 import A64_EL2_TABLES, A64_GUEST_TABLES, A64_KERNEL_TABLES, A64_USER_TABLES
@@ -17,6 +17,7 @@ from vmaspace.model.arch.modes import Modes
 from vmaspace.model.arch.regime import ENTRIES, Regime, index_at, reach, shift_of
 from vmaspace.model.arch.riscv64 import riscv64_tables
 from vmaspace.model.arch.x86_64 import EPT, X86_KERNEL_TABLES, X86_USER_TABLES
+from vmaspace.model.system import System
 
 __all__ = [
     "ALL_TABLES",
@@ -25,6 +26,7 @@ __all__ = [
     "MmuLevel",
     "Regime",
     "Tables",
+    "changed_tables",
     "index_at",
     "mmu_levels",
     "reach",
@@ -119,3 +121,16 @@ ALL_TABLES: tuple[Tables, ...] = (
         for has_svpbmt in (False, True)
     ),
 )
+
+
+def changed_tables(system_class: type[System]) -> list[Tables]:
+    """The formats that a class derived from `System` has in place of the model's own; those whose names are known here."""
+    known = {tables.regime.name: tables for tables in ALL_TABLES}
+    found = []
+    for arch in dict.fromkeys(tables.arch for tables in ALL_TABLES):
+        own, its = System.machine(arch), system_class.machine(arch)
+        for name in ("user_tables", "kernel_tables", "guest_tables"):
+            regime: Regime | None = getattr(its, name)
+            if regime is not None and regime is not getattr(own, name) and regime.name in known:
+                found.append(replace(known[regime.name], regime=regime))
+    return found

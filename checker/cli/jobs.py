@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.adapters.model import ModelAdapter
-from vmaspace.checker.adapters.mutants import all_mutants, mutant_of
+from vmaspace.checker.adapters.mutants import SUBJECTS, all_mutants, mutant_of
 from vmaspace.checker.adapters.touched import TouchingAdapter
 from vmaspace.checker.cli.entries import chosen_names, is_asked, prove_claims
 from vmaspace.checker.cli.error import UsageError
@@ -21,7 +21,7 @@ from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program, settings
 from vmaspace.checker.cli.subjects import modules_here, system_class
-from vmaspace.checker.engines.audit import Audit
+from vmaspace.checker.engines.audit import ENGINES, Audit
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.entries.run import write_claims
@@ -135,14 +135,17 @@ def replay(o: argparse.Namespace) -> int:
 
 
 def audit(o: argparse.Namespace) -> int:
-    """Every mutant must be found, by fuzzing or by a known answer."""
+    """Every mutant must be found, by one of the engines."""
     start = time.monotonic()
     contract = elaborate(load_program(o.spec, o.properties, o.files))
     if o.model is not None:
         mutants = [mutant_of(system_class(o.model))]
     else:
         every = {m.name: m for m in all_mutants()}
-        mutants = [every[name] for name in known(o.mutant or every, every, "mutant")]
+        subjects = known(o.subject or SUBJECTS, SUBJECTS, "subject")
+        mutants = [every[name] for name in known(o.mutant or every, every, "mutant") if every[name].subject in subjects]
+        if not mutants:
+            raise UsageError("no mutant is left: --mutant and --subject name different ones")
     with Progress("audit", len(mutants)) as progress:
         job = Audit(
             contract,
@@ -150,6 +153,7 @@ def audit(o: argparse.Namespace) -> int:
             seed=o.seed,
             steps=o.steps,
             jobs=o.jobs,
+            engines=known(o.engine or ENGINES, ENGINES, "engine"),
             tell=lambda done, total, what: progress.update(done, what),
         )
         rows = job.run(mutants)

@@ -172,6 +172,8 @@ def _audit(p: argparse.ArgumentParser) -> None:
     p.set_defaults(job="jobs.audit")
     _sources(p)
     p.add_argument("--mutant", action="append", metavar="NAME", help="only this mutant (may be repeated)")
+    p.add_argument("--subject", action="append", metavar="NAME", help="only mutants of this subject (may be repeated)")
+    p.add_argument("--engine", action="append", metavar="NAME", help="only this engine looks (may be repeated)")
     p.add_argument("--steps", type=_positive, default=30_000, metavar="N", help="judge so many steps of each")
     p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the fuzzing (default: 0)")
     p.add_argument("--jobs", type=_natural, metavar="N", help="worker processes (default: one a core)")

@@ -132,16 +132,21 @@ def deadlock_lines(trace: dict[str, Any]) -> list[str]:
 
 
 def mutation_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Who finds which mutant, in how many steps and seconds."""
-    width = max((len(row["mutant"]) for row in rows), default=0)
+    """Which engine finds which mutant, how soon, and in how much of its own measure."""
+    name_width = max((len(row["mutant"]) for row in rows), default=0)
+    finding_width = max((len(look["finding"] or "") for row in rows for look in row["looks"]), default=0)
     lines = []
     for subject in dict.fromkeys(row["subject"] for row in rows):
         lines.append(subject)
         for row in (row for row in rows if row["subject"] == subject):
-            fuzzed = "not found" if row["steps"] is None else f"{row['steps']:,} steps"
-            case = "not found" if row["case"] is None else f"{row['case']} of {row['failed_cases']}"
-            lines.append(
-                f"  {row['mutant']:{width}}  fuzz {fuzzed:>13} {row['fuzz_seconds']:7.2f} s"
-                f"  known answers {case:>16} {row['case_seconds']:5.2f} s  {row['sentence']}"
-            )
-    return lines
+            told = f"NOT FOUND, looked: {', '.join(map(look_text, row['looks'])) or 'nobody'}"
+            if row["found_by"] is not None:
+                found = row["looks"][-1]
+                told = f"{look_text(found):32} {found['seconds']:7.2f} s  {found['finding']:{finding_width}}"
+            lines.append(f"  {row['mutant']:{name_width}}  {told}  {row['sentence']}")
+    counts = Counter(row["found_by"] or "nobody" for row in rows)
+    return [*lines, "found by " + ", ".join(f"{engine} {count}" for engine, count in counts.items())]
+
+
+def look_text(look: dict[str, Any]) -> str:
+    return f"{look['engine']:13} {look['done']:>7,} {look['unit']}"

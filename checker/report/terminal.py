@@ -31,7 +31,8 @@ STYLES = {
 PLAIN_WIDTH = 120
 MIN_WIDTH = 40
 NO_PLACE = "elsewhere"
-FAMILIES = {"entries": "page-table entries", "oracle": "hardware oracle"}     # of engines whose verdicts stand in no text
+# Of engines whose verdicts stand in no text.
+FAMILIES = {"entries": "page-table entries", "oracle": "hardware oracle", "audit": "planted faults"}
 
 
 def make_console(stream: TextIO | None = None) -> Console:

@@ -16,6 +16,11 @@ class Mutant:
     sentence: str
     system_class: type[System]
 
+    def changes(self, *names: str) -> bool:
+        """Whether the mutant has a member of its own in place of one of these of `System`."""
+        lineage = self.system_class.__mro__
+        return any(name in vars(own) for own in lineage[: lineage.index(System)] for name in names)
+
 
 _MUTANTS: dict[str, Mutant] = {}
 

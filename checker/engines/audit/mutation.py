@@ -1,6 +1,6 @@
-"""Mutation: every mutant of the model is fuzzed and replayed, and must be found by one of the two.
+"""Mutation: engines look at every mutant of the model in turn, and one of them must find it.
 
-A row tells who found a mutant, after how many steps, in how many seconds. A mutant that nobody finds is a failure:
+A row tells which engine found a mutant, how soon, and who looked before it. A mutant that nobody finds is a failure:
 there is something that a kernel engineer can get wrong and that no check notices.
 
 Not here: the mutants themselves, which are `checker.adapters.mutants`; clauses of the contract that no property needs.
@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import Mutant
-from vmaspace.checker.engines.conformance.results import Outcome
-from vmaspace.checker.engines.conformance.runner import run_file
-from vmaspace.checker.engines.fuzz.run import fuzz
+from vmaspace.checker.engines.audit.looking import ENGINES, Look, Terms, look
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.report.verdict import Kind, Verdict
 
@@ -30,53 +26,45 @@ ENGINE = "audit"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one mutant.
-
-    steps: judged until fuzzing found it, None if it did not; trace_steps: of the run made small. case: the first known
-    answer that failed, None if none did. Seconds are of this machine, for finding, not for making small.
-    """
+    """What became of one mutant. looks: who looked, in order; the last one found it, if anybody did."""
 
     mutant: str
     subject: str
     sentence: str
-    steps: int | None
-    fuzz_seconds: float
-    finding: str | None
-    trace_steps: int | None
-    case: str | None
-    failed_cases: int
-    case_seconds: float
+    looks: tuple[Look, ...]
 
     @property
-    def is_found(self) -> bool:
-        return self.steps is not None or self.case is not None
+    def found(self) -> Look | None:
+        """The look that found the mutant."""
+        return self.looks[-1] if self.looks and self.looks[-1].finding is not None else None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data."""
-        return asdict(self)
+        found = self.found
+        return {**asdict(self), "found_by": None if found is None else found.engine}
 
     def verdict(self) -> Verdict:
         """Green when somebody found the mutant."""
-        found = [self.finding or ""] if self.steps is not None else []
-        found += [f"conformance/{self.case}"] if self.case is not None else []
+        found = self.found
         return Verdict(
             f"{ENGINE}/{self.mutant}",
             self.mutant,
             None,
             ENGINE,
-            Kind.PASSED if self.is_found else Kind.FAILED,
-            self.fuzz_seconds + self.case_seconds,
-            f"found by {' and '.join(found)}" if found else "survived",
+            Kind.FAILED if found is None else Kind.PASSED,
+            sum(each.seconds for each in self.looks),
+            "survived" if found is None else f"found by {found.engine}: {found.finding}",
             None,
             None,
-            "" if self.is_found else f"no check notices that: {self.sentence}",
+            f"no check notices that: {self.sentence}" if found is None else "",
         )
 
 
 class Audit:
-    """Fuzzes and replays mutants, in worker processes.
+    """Lets engines look at mutants, in worker processes.
 
-    steps: the budget of fuzzing for each mutant. cases: files of known answers. `tell` hears of each mutant done.
+    steps: the budget of fuzzing for each mutant. cases: files of known answers. engines: only these, by their names in
+    `ENGINES`. `tell` hears of each mutant done.
     """
 
     def __init__(
@@ -87,12 +75,11 @@ class Audit:
         seed: int = 0,
         steps: int = 30_000,
         jobs: int | None = None,
+        engines: Sequence[str] = tuple(ENGINES),
         tell: Callable[[int, int, str], None] = lambda done, total, what: None,
     ) -> None:
-        self.contract = contract
-        self.cases = tuple(cases)
-        self.seed = seed
-        self.steps = steps
+        self.terms = Terms(contract, tuple(cases), seed, steps)
+        self.engines = tuple(engines)
         self.jobs = (os.cpu_count() or 1) if jobs is None else jobs
         self.tell = tell
         self.interrupted = False
@@ -118,34 +105,9 @@ class Audit:
             yield from pool.map(_judge, mutants)
 
     def judge(self, mutant: Mutant) -> Row:
-        """Let both engines look at one mutant."""
-        result = fuzz(
-            self.contract,
-            lambda: ModelAdapter(self.contract, mutant.system_class),
-            seed=self.seed,
-            steps=self.steps,
-        )
-        red = next((verdict for verdict in result.verdicts if verdict.is_red), None)
-        found = result.statistics["found"]
-        began = time.monotonic()
-        failed = [
-            case.id
-            for path in self.cases
-            for case in run_file(path, mutant.system_class).cases
-            if case.outcome is Outcome.FAILED
-        ]
-        return Row(
-            mutant.name,
-            mutant.subject,
-            mutant.sentence,
-            None if found is None else found["steps"],
-            result.statistics["seconds"] if found is None else found["seconds"],
-            None if red is None else red.id,
-            None if red is None or red.trace is None else len(red.trace.steps),
-            failed[0] if failed else None,
-            len(failed),
-            round(time.monotonic() - began, 3),
-        )
+        """Let the engines look at one mutant."""
+        looks = look(mutant, self.terms, self.engines)
+        return Row(mutant.name, mutant.subject, mutant.sentence, tuple(looks))
 
 
 _audit: Audit

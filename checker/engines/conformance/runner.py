@@ -63,6 +63,11 @@ def run_file(path: Path, system_factory: Callable[[str], System] = make_system) 
 
     `system_factory` is called with the name of the architecture; a class derived from `System` will do.
     """
+    return Report(list(run_cases(path, system_factory)))
+
+
+def run_cases(path: Path, system_factory: Callable[[str], System] = make_system) -> Iterator[CaseResult]:
+    """The same, case by case: whoever has seen enough stops."""
     path = Path(path)
     cases = load_cases(path)
     for case in cases:
@@ -72,7 +77,8 @@ def run_file(path: Path, system_factory: Callable[[str], System] = make_system) 
                 if operation is not None:
                     parse_arguments(operation, step)
     gaps = load_gaps(path, [case.id for case in cases])
-    return Report([_judge_gap(_run_case(path, case, system_factory), gaps) for case in cases])
+    for case in cases:
+        yield _judge_gap(_run_case(path, case, system_factory), gaps)
 
 
 def _judge_gap(result: CaseResult, gaps: Mapping[str, str]) -> CaseResult:

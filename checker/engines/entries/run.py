@@ -58,6 +58,18 @@ def prove_entries(
     return verdicts, bool(why)
 
 
+def first_broken(tables: Sequence[Tables], timeout: float = TIMEOUT) -> tuple[Verdict | None, int]:
+    """The first claim that is broken for one of these formats, and how many were looked at, each for one format."""
+    done = 0
+    for claim in CLAIMS.values():
+        for subject in map(Subject, tables):
+            verdict = prove_claim(claim, subject, timeout)
+            done += verdict is not None
+            if verdict is not None and verdict.is_red:
+                return verdict, done
+    return None, done
+
+
 def prove_claim(claim: Claim, subject: Subject, timeout: float = TIMEOUT) -> Verdict | None:
     """One claim for one format; None if it says nothing there."""
     start = time.monotonic()

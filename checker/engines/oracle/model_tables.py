@@ -16,6 +16,7 @@ from vmaspace.checker.engines.oracle.bench import Bench
 from vmaspace.checker.engines.oracle.machine import Space
 
 _EDITS: Final = 12  # of one machine
+TablesMaker = Callable[..., EditedTables]
 MODES: Final = {"x86_64": Modes(physical_bits=40), "arm64": Modes(), "riscv64": Modes()}
 
 
@@ -36,7 +37,7 @@ def copy_tables(bench: Bench, regime: Regime, memory: Memory, root: int, places:
                 bench.arena.put(step.table, page.words)
 
 
-def compare_model(bench: Bench, seed: int, count: int, make: type[EditedTables] = EditedTables) -> None:
+def compare_model(bench: Bench, seed: int, count: int, make: TablesMaker = EditedTables) -> None:
     """At least `count` comparisons of tables that are edited by seed."""
     random = Random(f"{seed}/{bench.machine.name}/model")
     arch = bench.machine.name

@@ -16,7 +16,7 @@ from vmaspace.checker.engines.oracle.arm64 import Arm64
 from vmaspace.checker.engines.oracle.bench import Bench
 from vmaspace.checker.engines.oracle.machine import Machine
 from vmaspace.checker.engines.oracle.matrix import compare_matrix
-from vmaspace.checker.engines.oracle.model_tables import compare_model
+from vmaspace.checker.engines.oracle.model_tables import TablesMaker, compare_model
 from vmaspace.checker.engines.oracle.random_tables import compare_random
 from vmaspace.checker.engines.oracle.riscv64 import Riscv64
 from vmaspace.checker.engines.oracle.staleness import STALE, compare_stale
@@ -101,6 +101,26 @@ def run_oracle(
             counts[verdict.id] = _counts(bench, seconds)
             progress(len(verdicts), total, verdict.id)
     return verdicts, {"seed": seed, "comparisons": counts}, bool(why)
+
+
+def first_difference(make: TablesMaker, seed: int, count: int) -> tuple[str | None, int]:
+    """Which comparison of edited tables first shows a difference, as its verdict's id; and how many were made.
+
+    make: whose tables are edited. count: of comparisons of each kind, on each architecture.
+
+    *Fails with:* `OracleMissing` without the emulator.
+    """
+    done = 0
+    for arch, machine_of in ARCHES.items():
+        machine = machine_of(Arena())
+        for name, compare in (("model_tables", compare_model), ("stale_translations", compare_stale)):
+            machine.arena.clear()
+            bench = Bench(machine)
+            compare(bench, seed, count, make)
+            done += bench.count
+            if bench.difference_count:
+                return f"{arch}/{name}", done
+    return None, done
 
 
 def _rate(bench: Bench, seconds: float) -> int:

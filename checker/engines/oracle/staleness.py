@@ -16,7 +16,7 @@ from vmaspace.checker.adapters.edited_tables import EditedTables
 from vmaspace.checker.adapters.hardware import AccessKind, Translation, translate, walk
 from vmaspace.checker.engines.oracle.bench import Bench
 from vmaspace.checker.engines.oracle.machine import Space
-from vmaspace.checker.engines.oracle.model_tables import copy_tables, space_of
+from vmaspace.checker.engines.oracle.model_tables import TablesMaker, copy_tables, space_of
 from vmaspace.checker.engines.oracle.session import Session
 
 STALE: Final = "stale before the invalidation"
@@ -26,7 +26,7 @@ _PAGE: Final = 4096
 _REMEMBERED: Final = 150  # pages; the emulator's TLB holds a few hundred
 
 
-def compare_stale(bench: Bench, seed: int, count: int, make: type[EditedTables] = EditedTables) -> None:
+def compare_stale(bench: Bench, seed: int, count: int, make: TablesMaker = EditedTables) -> None:
     """At least `count` comparisons; how often an answer was stale until the invalidation is counted in `bench.seen`."""
     arch = bench.machine.name
     random = Random(f"{seed}/{arch}/stale")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from vmaspace.checker.adapters.mutants import SUBJECTS, all_mutants, mutant_of
+from vmaspace.checker.adapters.mutants import SUBJECTS, Mutant, all_mutants, mutant_of
 from vmaspace.checker.adapters.mutants.registry import mutant
 from vmaspace.checker.cli import main
-from vmaspace.checker.engines.audit import Audit
+from vmaspace.checker.engines.audit import ENGINES, Audit, Row
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.report.verdict import Kind
 from vmaspace.model import System
@@ -27,21 +27,45 @@ def test_every_subject_has_mutants_with_a_name_and_a_sentence_of_their_own() -> 
     assert all(m.sentence.endswith(".") for m in mutants)
 
 
+def looked(mutant: Mutant, *engines: str, steps: int = 5000) -> Row:
+    (row,) = Audit(standard_contract(), [CASES], steps=steps, jobs=1, engines=engines or tuple(ENGINES)).run([mutant])
+    return row
+
+
+def named(name: str) -> Mutant:
+    return next(m for m in all_mutants() if m.name == name)
+
+
 def test_a_mutant_is_found_and_told_by_whom() -> None:
-    chosen = next(m for m in all_mutants() if m.name == "AlignmentIsIgnored")
-    (row,) = Audit(standard_contract(), [CASES], steps=5000, jobs=1).run([chosen])
-    assert row.is_found and row.steps is not None and 0 < row.steps <= 5000
-    assert row.finding == "allocate/conforms" or row.finding == "map/conforms"
-    assert row.case is not None and row.failed_cases >= 1
-    assert row.verdict().verdict is Kind.PASSED
-    assert json.loads(json.dumps(row.to_json()))["mutant"] == "AlignmentIsIgnored"
+    row = looked(named("AlignmentIsIgnored"), "fuzz")
+    found = row.found
+    assert found is not None and found.engine == "fuzz" and 0 < found.done <= 5000 and found.trace_steps
+    assert found.finding == "allocate/conforms" or found.finding == "map/conforms"
+    assert row.verdict().verdict is Kind.PASSED and "found by fuzz" in row.verdict().scope
+    told = json.loads(json.dumps(row.to_json()))
+    assert told["mutant"] == "AlignmentIsIgnored" and told["found_by"] == "fuzz"
+
+
+def test_engines_look_in_turn_and_only_until_one_finds_it() -> None:
+    row = looked(named("AlignmentIsIgnored"))
+    assert [look.engine for look in row.looks] == ["known answers"]  # its entries are the model's own
+    row = looked(named("EveryLeafIsWritable"))
+    assert [(look.engine, look.unit) for look in row.looks] == [("entries", "claims")]
+
+
+def test_a_wrong_bit_is_found_by_proof_alone_in_the_formats_that_have_it() -> None:
+    found = looked(named("UserLeavesAreGlobal"), "entries").found
+    assert found is not None and found.finding == "x86-64/a_leaf_says_what_its_flags_say"
 
 
 def test_a_mutant_that_nobody_finds_is_a_failure() -> None:
-    (row,) = Audit(standard_contract(), [CASES], steps=200, jobs=1).run([mutant_of(Harmless)])
-    assert not row.is_found and row.steps is None and row.case is None
+    row = looked(mutant_of(Harmless), steps=200)
+    assert row.found is None and row.to_json()["found_by"] is None
+    assert [look.engine for look in row.looks] == ["known answers", "fuzz"]
     verdict = row.verdict()
     assert verdict.verdict is Kind.FAILED and "Nothing is wrong with it." in verdict.reason
+    nobody = looked(mutant_of(Harmless), "entries")  # whom nobody looks at is not found either
+    assert nobody.looks == () and nobody.verdict().verdict is Kind.FAILED
 
 
 def test_mutants_are_registered_once_and_with_a_sentence() -> None:
@@ -57,8 +81,18 @@ def test_mutants_are_registered_once_and_with_a_sentence() -> None:
 
 def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CASES.parents[2])
-    assert main(["audit", "--mutant", "AlignmentIsIgnored", "--steps", "4000", "--jobs", "1"]) == 0
+    assert main(["audit", "--subject", "regions", "--mutant", "AlignmentIsIgnored", "--jobs", "1"]) == 0
     out = capsys.readouterr().out
-    assert "AlignmentIsIgnored" in out and "steps" in out and "known answers" in out
+    assert "AlignmentIsIgnored" in out and "cases" in out and "found by known answers 1" in out
     assert main(["audit", "--mutant", "AlignmentIsIgnord"]) == 2
     assert "did you mean AlignmentIsIgnored" in capsys.readouterr().err
+    assert main(["audit", "--subject", "region"]) == main(["audit", "--engine", "fuz"]) == 2
+    assert main(["audit", "--subject", "locks", "--mutant", "AlignmentIsIgnored"]) == 2
+    assert "no mutant is left" in capsys.readouterr().err
+
+
+def test_the_command_is_red_where_nobody_finds_a_mutant(capsys: pytest.CaptureFixture[str]) -> None:
+    model = f"{__name__}:Harmless"
+    assert main(["audit", "--model", model, "--engine", "answers", "--engine", "fuzz", "--steps", "100"]) == 1
+    out = capsys.readouterr().out
+    assert "NOT FOUND, looked: " in out and "found by nobody 1" in out
