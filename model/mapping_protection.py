@@ -92,12 +92,6 @@ class ProtectedRange(VmAddressRegionOrMapping):
             lambda start, end, old_flags: self._update_hardware(start, end, old_flags, new_flags),
         )
 
-    def assert_protectable(self, base: Vaddr, end: Vaddr, mmu_flags: int) -> None:
-        """Raise what `protect_part` would assert about the new permissions, and change nothing."""
-        new_flags = mmu_flags | (self._ranges.first_flags & MMU_CACHE_MASK)
-        for _, _, old_flags in self._ranges.ranges(base, end):
-            self._assert_expressible(old_flags, new_flags)
-
     def _assert_expressible(self, old_flags: int, new_flags: int) -> None:
         """Kernel spaces can neither wait for a fault nor fall back to an unmap."""
         if new_flags == old_flags or self.aspace.is_user_or_guest():

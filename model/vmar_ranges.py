@@ -160,14 +160,10 @@ class VmarRanges(VmarTree):
         return ZX_ERR_NOT_FOUND if expected < end else ZX_OK
 
     def _apply_protect(self, mappings: list[VmMapping], base: Vaddr, end: Vaddr, mmu_flags: int) -> Status:
-        """The apply pass, ascending."""
-        pieces = [(mapping, max(base, mapping.base), min(end, mapping.end)) for mapping in mappings]
-        if not self.aspace.is_user_or_guest():
-            # The kernel would stop at the first piece it may not change; nothing is changed before that.
-            for mapping, piece_base, piece_end in pieces:
-                mapping.assert_protectable(piece_base, piece_end, mmu_flags)
-        for mapping, piece_base, piece_end in pieces:
-            status = mapping.protect_part(piece_base, piece_end - piece_base, mmu_flags)
+        """The apply pass, ascending. In a kernel space what asserts does so at the first piece that would change."""
+        for mapping in mappings:
+            piece_base = max(base, mapping.base)
+            status = mapping.protect_part(piece_base, min(end, mapping.end) - piece_base, mmu_flags)
             if status is not ZX_OK:
                 if status is not ZX_ERR_NO_MEMORY:
                     raise AssertionViolation("only memory can run out in a checked protection", _FILE)
