@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions, ArchVmAspace
 from vmaspace.model.aslr import AslrConfig
-from vmaspace.model.constants import PAGE_SHIFT, ZX_MAX_NAME_LEN, ByteSize, Vaddr
+from vmaspace.model.constants import PAGE_SHIFT, ByteSize, Vaddr, name_bytes, name_text
 from vmaspace.model.flags import ArchAspaceFlag, AspaceType
 from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.prng import Prng
@@ -94,8 +94,12 @@ class AspaceBase:
 
     @property
     def name(self) -> str:
-        """The name; at most 31 bytes."""
-        return self._name.decode("utf-8", "replace")
+        """The name; at most 31 bytes. See `name_text`.
+
+        *Kernel:* `VmAspace::name` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
+        return name_text(self._name)
 
     @property
     def name_bytes(self) -> bytes:
@@ -109,9 +113,8 @@ class AspaceBase:
         *Fails with:* nothing.
         """
         self.check_canary()
-        raw = b"unnamed" if name is None else name.encode("utf-8", "surrogatepass")
         with self._lock:
-            self._name = raw.split(b"\0", 1)[0][: ZX_MAX_NAME_LEN - 1]
+            self._name = name_bytes("unnamed" if name is None else name)
 
     def root_vmar(self) -> VmAddressRegion | None:
         """The root VMAR; None for a unified address space and after `destroy`.
@@ -143,7 +146,11 @@ class AspaceBase:
         return self.arch
 
     def is_user(self) -> bool:
-        """Whether the type is USER: so for shared, restricted and unified ones too."""
+        """Whether the type is USER: so for shared, restricted and unified ones too.
+
+        *Kernel:* `VmAspace::is_user` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
         return self.type is AspaceType.USER
 
     def is_user_or_guest(self) -> bool:
@@ -155,11 +162,19 @@ class AspaceBase:
         return self.arch.kind is ArchAspaceKind.UNIFIED
 
     def is_aslr_enabled(self) -> bool:
-        """Whether placement is random here."""
+        """Whether placement is random here: in user spaces, unless the boot option turns it off.
+
+        *Kernel:* `VmAspace::is_aslr_enabled` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
         return self.aslr_config.enabled
 
     def aslr_entropy_bits(self, compact: bool) -> int:
-        """Over how many candidates placement is spread, as a power of two."""
+        """Over how many candidates placement is spread, as a power of two; `compact`: in a compact VMAR.
+
+        *Kernel:* `VmAspace::AslrEntropyBits` (zircon/kernel/vm/include/vm/vm_aspace.h)
+        *Fails with:* nothing.
+        """
         return self.aslr_config.compact_entropy_bits if compact else self.aslr_config.entropy_bits
 
     def aslr_prng(self) -> Prng:

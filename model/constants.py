@@ -23,6 +23,29 @@ MAX_U64: Final = ADDRESS_SPACE - 1
 ZX_MAX_NAME_LEN: Final = 32  # bytes, the terminating NUL included
 
 
+def name_bytes(name: str) -> bytes:
+    """`name` as the kernel's buffers of ZX_MAX_NAME_LEN bytes keep it: in UTF-8, up to a NUL, at most 31 bytes.
+
+    *Kernel:* the names of address spaces, VMARs, VMOs and threads (zircon/kernel/vm/vm_aspace.cc, …)
+    *Fails with:* nothing.
+    """
+    try:
+        raw = name.encode("utf-8", "surrogateescape")  # what was cut before stays what it was
+    except UnicodeEncodeError:
+        raw = name.encode("utf-8", "surrogatepass")
+    return raw.split(b"\0", 1)[0][: ZX_MAX_NAME_LEN - 1]
+
+
+def name_text(raw: bytes) -> str:
+    """A stored name as text. Of a letter that was cut in two, the bytes that are left are lone surrogates."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def stored_name(name: str) -> str:
+    """What is left of `name` once it has been stored; see `name_bytes`."""
+    return name_text(name_bytes(name))
+
+
 def round_up_page(size: ByteSize) -> ByteSize:
     """`size` rounded up to whole pages; wraps, so that sizes within a page of 2^64 become 0."""
     return (size + PAGE_MASK) & ~PAGE_MASK & MAX_U64

@@ -6,8 +6,9 @@ protection range and VMO, indented by depth. Numbers in hexadecimal have a prefi
 
 Does not model where objects lie in memory, so pointers are made up, one for each object in a dump; nor what a VMO prints
 of itself. Of the references to a region those are counted that the address space holds: one from the list of its parent,
-or as the root, and one as the vDSO code mapping. Control characters in a name, which the kernel prints as they are, are
-written as `\\x0a`, so that an object stays on its line.
+or as the root, and one as the vDSO code mapping. Control characters in a name and what is left
+of a letter that was cut, which the kernel prints as they are, are written as `\\x0a`: an object stays on its line, and the
+lines are text.
 """
 
 from __future__ import annotations
@@ -100,7 +101,13 @@ def _references(region: VmAddressRegionOrMapping) -> int:
 
 
 def _quoted(name: str) -> str:
-    return "'" + "".join(f"\\x{ord(c):02x}" if c < " " or c == "\x7f" else c for c in name) + "'"
+    return "'" + "".join(_as_printed(c) for c in name) + "'"
+
+
+def _as_printed(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return f"\\x{ord(letter):02x}" if letter < " " or letter == "\x7f" else letter
 
 
 def _indent(depth: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from vmaspace.model.constants import ByteSize, Vaddr
+from vmaspace.model.constants import ByteSize, Vaddr, stored_name
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
 from vmaspace.model.region_list import RegionList
@@ -47,7 +47,7 @@ class VmarTree(VmAddressRegionOrMapping):
         name: str = "",
     ) -> None:
         super().__init__(aspace, parent, base, size, flags)
-        self.name = name[:31]
+        self.name = stored_name(name)
         self.subregions: RegionList = aspace.system.region_list_class(aspace.system.heap)
 
     def has_parent(self) -> bool:

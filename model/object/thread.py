@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import ByteSize, Vaddr
+from vmaspace.model.constants import ByteSize, Vaddr, stored_name
 from vmaspace.model.flags import VMM_PF_FLAG_HW_FAULT, VMM_PF_FLAG_USER
 from vmaspace.model.status import (
     ZX_ERR_INTERNAL_INTR_KILLED,
@@ -37,7 +37,7 @@ class Thread:
 
     def __init__(self, system: System, name: str, process: ProcessDispatcher | None = None) -> None:
         self.system = system
-        self.name = name
+        self.name = stored_name(name)
         self.process = process
         self.aspace: VmAspace | None = (
             None  # whose page tables are loaded while it runs; it holds no reference

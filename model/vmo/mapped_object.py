@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from vmaspace.model.constants import ByteOffset, ByteSize
+from vmaspace.model.constants import ByteOffset, ByteSize, stored_name
 from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, Status
 from vmaspace.model.vmo.kinds import RangeChangeOp, VmoKind
@@ -30,6 +30,7 @@ class MappedObject:
 
     __slots__ = (
         "_mappings",
+        "_name",
         "_references",
         "cache_policy",
         "children",
@@ -38,7 +39,6 @@ class MappedObject:
         "kind",
         "koid",
         "lock",
-        "name",
         "parent",
         "system",
     )
@@ -61,7 +61,7 @@ class MappedObject:
         self.is_resizable = is_resizable
         self.is_vdso = is_vdso
         self.cache_policy = 0  # a cache value of MmuFlag
-        self.name = name
+        self._name = stored_name(name)
         self.parent: MappedObject | None = None
         self.children: dict[MappedObject, None] = {}  # oldest first
         self._mappings: dict[VmMapping, None] = {}
@@ -71,6 +71,19 @@ class MappedObject:
         return f"<vmo k{self.koid} {self.kind.name} {self.size:#x} bytes>"
 
     # What it is.
+
+    @property
+    def name(self) -> str:
+        """The name; at most 31 bytes, and whoever sets more loses the rest. See `name_text`.
+
+        *Kernel:* `VmObject::set_name` (zircon/kernel/vm/include/vm/vm_object.h)
+        *Fails with:* nothing.
+        """
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = stored_name(name)
 
     @property
     def size(self) -> ByteSize:

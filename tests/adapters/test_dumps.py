@@ -255,6 +255,16 @@ def test_a_name_that_ends_within_a_letter_has_its_bytes() -> None:
     assert [v.property for v in inspect(CONTRACT, told, "d").verdicts if v.is_red] == ["names_fit_their_buffer"]
 
 
+def test_a_name_that_was_cut_within_a_letter_comes_back() -> None:
+    system = System()
+    aspace = system.create_default_aspace(0, "n" * 30 + "é")
+    assert aspace.dump().isprintable() is False and aspace.dump().encode()  # lines of text, and nothing that is none
+    assert aspace.dump().split("'")[1] == "n" * 30 + "\\xc3"
+    told = told_of(CONTRACT, read_dump(aspace.dump(), "d"), "x86_64")
+    assert told.state.tables["name_length"] == {0: 31}
+    assert all(verdict.is_green for verdict in inspect(CONTRACT, told, "d").verdicts)
+
+
 def test_control_characters_in_names_come_back() -> None:
     system = System()
     aspace = system.create_default_aspace(0, "two\nlines\x7f")

@@ -17,7 +17,7 @@ _START: Final = re.compile(r"(?P<indent> *)(?P<kind>as|vmar|map|vmo)(?=[ \t]+(?:
 _RANGE: Final = re.compile(r"(?P<indent> *)(?=\[[^\]]*\] mmufl)")
 # What only a line of a dump holds, wherever it begins.
 _INSIDE: Final = re.compile(r"\[(?:0x[0-9a-f]+|0) (?:0x[0-9a-f]+|0)\] +(?:sz|mmufl)\b|/k[0-9]+ +off\b")
-_ESCAPE: Final = re.compile(r"\\x([01][0-9a-f]|7f)")
+_ESCAPE: Final = re.compile(r"\\x([01][0-9a-f]|7f|[89a-f][0-9a-f])")
 _WORD_LIMIT: Final = 1 << 64
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _BLANKS: Final = " \t\r"
@@ -93,8 +93,8 @@ class DumpLine:
     def quoted(self, what: str, then: str = "") -> str:
         """A name in single quotes, which may hold quotes: what follows decides where it ends. then: its pattern.
 
-        Bytes that are no UTF-8, such as a letter of which the kernel's buffer held a part, are lone surrogates. Control
-        characters may be written as the model writes them, `\\x0a`.
+        Bytes that are no UTF-8, such as a letter of which the kernel's buffer held a part, are lone surrogates. They and
+        control characters may be written as the model writes them, `\\x0a`.
         """
         before = self.text[self.at :]
         try:
@@ -103,11 +103,17 @@ class DumpLine:
             if before.count("'") != 1:
                 raise
             raise self.error(error.message, "a line break in a name? write it as \\x0a, in one line") from None
-        return _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name)
+        return _ESCAPE.sub(_unescaped, name)
 
     def end(self) -> None:
         if self.text[self.at :].strip():
             raise self.error(f"expected the end of the line, found {self.text[self.at :].strip()[:24]!r}")
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """A control character; from 0x80 on a byte that is no character by itself."""
+    code = int(escape[1], 16)
+    return chr(code if code < 0x80 else 0xDC00 + code)
 
 
 def dump_lines(text: str, file: str) -> Iterator[DumpLine]:
