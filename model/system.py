@@ -57,6 +57,9 @@ SWITCHES: dict[str, str] = {
     "documented_unmap_not_found": "unmapping a range that meets no child is NOT_FOUND",
     "documented_length_aligned": "a length that is not page aligned is INVALID_ARGS",
     "documented_allocate_no_memory": "no room is NO_MEMORY",
+    # Of system calls, which the contract does not have.
+    "documented_allow_faults": "without ALLOW_FAULTS, zx_vmar_map refuses VMOs that may change and ranges past their end",
+    "documented_op_range_right": "zx_vmar_op_range needs the WRITE right to commit and decommit",
 }
 
 _CONSOLE_LINES: Final = 1000

@@ -32,6 +32,7 @@ from vmaspace.model.object.dispatcher import (
 )
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
+    ZX_ERR_BUFFER_TOO_SMALL,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NOT_SUPPORTED,
@@ -39,12 +40,14 @@ from vmaspace.model.status import (
     Status,
 )
 from vmaspace.model.vmar_range_op import RangeOpType
+from vmaspace.model.vmo import VmObject, VmObjectPaged
 
 _PERMISSIONS: Final = (
     (VmOption.PERM_READ, Right.READ, VmOption.CAN_MAP_READ),
     (VmOption.PERM_WRITE, Right.WRITE, VmOption.CAN_MAP_WRITE),
     (VmOption.PERM_EXECUTE, Right.EXECUTE, VmOption.CAN_MAP_EXECUTE),
 )
+_WRITES_PAGES: Final = (RangeOpType.COMMIT, RangeOpType.DECOMMIT)
 _MAP_RANGE: Final = int(VmOption.MAP_RANGE)
 _READ_IF_XOM_UNSUPPORTED: Final = int(VmOption.PERM_READ_IF_XOM_UNSUPPORTED)
 _ANY_CAN_MAP: Final = VmOption.CAN_MAP_READ | VmOption.CAN_MAP_WRITE | VmOption.CAN_MAP_EXECUTE
@@ -170,7 +173,8 @@ def zx_vmar_map(
     INVALID_ARGS for a protection without READ, MAP_RANGE with an overwrite, or a CAN_MAP option; ACCESS_DENIED
     for a permission that one of the handles lacks; INVALID_ARGS around FAULT_BEYOND_STREAM_SIZE, for unknown
     options and alignments; NOT_SUPPORTED for a resizable VMO that may not be, and for a discardable one without
-    ALLOW_FAULTS; then as `VmAddressRegion.create_vm_mapping`, and as `VmMapping.map_range` for MAP_RANGE.
+    ALLOW_FAULTS, and as documented for every one that may change, and BUFFER_TOO_SMALL past its end; then as
+    `VmAddressRegion.create_vm_mapping`, and as `VmMapping.map_range` for MAP_RANGE.
     *Leaves alone:* everything, unless it succeeds; a failed overwrite may have removed the old contents.
     """
     status, dispatcher = lookup(handle, VmAddressRegionDispatcher)
@@ -188,6 +192,8 @@ def zx_vmar_map(
     populates = bool(options & _MAP_RANGE)
     split = split_options(options & ~_MAP_RANGE)
     status = _check_vmo(split, options, vmo_dispatcher)
+    if status is ZX_OK and not options & VmOption.ALLOW_FAULTS:
+        status = _check_faultless(vmo_dispatcher.vmo, vmo_offset, size)
     if status is not ZX_OK or split is None:
         return status, 0, None
     status, mapping = dispatcher.vmar.create_vm_mapping(
@@ -257,7 +263,8 @@ def zx_vmar_op_range(
     """Do something to the VMOs behind `[addr, addr + size)`.
 
     *Kernel:* `sys_vmar_op_range` (zircon/kernel/lib/syscalls/vmar.cc)
-    *Fails with:* BAD_HANDLE, WRONG_TYPE; INVALID_ARGS for an unknown operation; then as `VmAddressRegion.range_op`,
+    *Fails with:* BAD_HANDLE, WRONG_TYPE; INVALID_ARGS for an unknown operation; as documented, ACCESS_DENIED to commit or
+    decommit without the WRITE right; then as `VmAddressRegion.range_op`,
     where sub-VMARs are reached only if the handle has the OP_CHILDREN right.
     """
     status, dispatcher = lookup(handle, VmAddressRegionDispatcher)
@@ -265,6 +272,10 @@ def zx_vmar_op_range(
         return status
     if op not in RangeOpType.__members__.values():
         return ZX_ERR_INVALID_ARGS
+    # As implemented, only what the mapping may become is asked.
+    needs_right = op in _WRITES_PAGES and dispatcher.system.has_switch("documented_op_range_right")
+    if needs_right and not handle.rights & Right.WRITE:
+        return ZX_ERR_ACCESS_DENIED
     op_children = bool(handle.rights & Right.OP_CHILDREN)
     return dispatcher.vmar.range_op(op, addr, size, op_children, buffer, buffer_size)
 
@@ -308,3 +319,13 @@ def _check_vmo(split: SplitOptions | None, options: int, dispatcher: VmObjectDis
     if not split.vmar_flags & VMAR_FLAG_ALLOW_FAULTS and vmo.is_discardable:
         return ZX_ERR_NOT_SUPPORTED
     return ZX_OK
+
+
+def _check_faultless(vmo: VmObject, vmo_offset: ByteOffset, size: ByteSize) -> Status:
+    """What the documentation refuses without ALLOW_FAULTS; as implemented, such a mapping faults."""
+    if not vmo.system.has_switch("documented_allow_faults"):
+        return ZX_OK
+    is_pagers = isinstance(vmo, VmObjectPaged) and vmo.cow_pages.root().source is not None
+    if vmo.is_resizable or is_pagers:
+        return ZX_ERR_NOT_SUPPORTED
+    return ZX_ERR_BUFFER_TOO_SMALL if vmo_offset + size > vmo.size else ZX_OK

@@ -2,9 +2,13 @@
 
 import pytest
 
-from vmaspace.model.flags import MmuFlag, ShareOpt, VmarFlag
+from vmaspace.model.flags import MmuFlag, Right, ShareOpt, VmarFlag, VmOption
+from vmaspace.model.object.dispatcher import vmo_handle
+from vmaspace.model.object.process import create_process
+from vmaspace.model.object.syscalls import zx_vmar_map, zx_vmar_op_range
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
+from vmaspace.model.vmar_range_op import RangeOpType
 
 P = 0x1000
 R, X = MmuFlag.PERM_READ, MmuFlag.PERM_EXECUTE
@@ -110,3 +114,34 @@ def test_documented_overwrite_vdso(make_world) -> None:
     assert victim.is_alive()
     world.vmar(40, 4)
     assert overwrite_with_code(world, 40)[0] is Status.ZX_ERR_INVALID_ARGS  # the VMAR comes first
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_documented_allow_faults(on: bool) -> None:
+    system = System(switches=["documented_allow_faults"] if on else [])
+    _, _, root = create_process(system)
+    refused = Status.ZX_ERR_NOT_SUPPORTED if on else Status.ZX_OK
+    short = Status.ZX_ERR_BUFFER_TOO_SMALL if on else Status.ZX_OK
+    for (_, vmo), expected in (
+        (system.create_vmo(4 * P), Status.ZX_OK),
+        (system.create_vmo(4 * P, is_resizable=True), refused),
+        (system.create_pager_vmo(4 * P), refused),
+        (system.create_vmo(3 * P), short),
+    ):
+        assert zx_vmar_map(root, VmOption.PERM_READ, 0, vmo_handle(vmo), 0, 4 * P)[0] is expected
+        options = VmOption.PERM_READ | VmOption.ALLOW_FAULTS
+        assert zx_vmar_map(root, options, 0, vmo_handle(vmo), 0, 4 * P)[0] is Status.ZX_OK
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_documented_op_range_right(on: bool) -> None:
+    system = System(switches=["documented_op_range_right"] if on else [])
+    _, _, root = create_process(system)
+    options = VmOption.PERM_READ | VmOption.PERM_WRITE
+    _, base, _ = zx_vmar_map(root, options, 0, vmo_handle(system.create_vmo(4 * P)[1]), 0, 4 * P)
+    _, reader = root.duplicate(root.rights & ~Right.WRITE)
+    for op in RangeOpType:
+        is_refused = on and op in (RangeOpType.COMMIT, RangeOpType.DECOMMIT)
+        expected = Status.ZX_ERR_ACCESS_DENIED if is_refused else Status.ZX_OK
+        assert zx_vmar_op_range(reader, op, base, 4 * P) is expected
+        assert zx_vmar_op_range(root, op, base, 4 * P) is Status.ZX_OK
