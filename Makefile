@@ -32,7 +32,7 @@ check: setup
 	$(BIN)/vmaspace check --profile ci
 
 test: setup
-	$(BIN)/pytest -n $(JOBS) -q
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -q
 
 lint: setup
 	$(BIN)/ruff check .

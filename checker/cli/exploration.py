@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vmaspace.checker.cli.cluster import cluster_of
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program
@@ -47,7 +48,10 @@ def explore(o: argparse.Namespace) -> int:
         if o.print_code:
             sys.stdout.write("\n\n".join(generated_text(contract, scope, o.symmetry) for scope in scopes))
             return 0
-        verdicts, block = search(contract, scopes, options)
+        with cluster_of(o, not_with=("plain", "simulate", "checkpoint")) as cluster:
+            if cluster is not None:
+                options = replace(options, cluster=cluster, jobs=cluster.workers)
+            verdicts, block = search(contract, scopes, options)
     except ScopeError as error:
         raise UsageError(str(error)) from None
     except ModuleNotFoundError as error:

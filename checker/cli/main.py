@@ -116,6 +116,7 @@ def _explore(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--checkpoint-every", type=_seconds, default=60.0, metavar="SECONDS", help="how often (default: 60)"
     )
+    _cluster(p)
     p.add_argument("--plain", action="store_true", help="without machine code: slow, and written independently")
     p.add_argument("--no-cache", action="store_true", help="neither read nor keep machine code of earlier runs")
     p.add_argument("--print-code", action="store_true", help="print the generated code and search nothing")
@@ -207,6 +208,15 @@ def _only(p: argparse.ArgumentParser) -> None:
 def _proving(p: argparse.ArgumentParser) -> None:
     p.add_argument("--jobs", type=_natural, metavar="N", help="worker processes (default: one a core)")
     p.add_argument("--slowest", type=_natural, default=5, metavar="N", help="list the N slowest (default: 5)")
+
+
+def _cluster(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--cluster", nargs="?", const="", metavar="ADDRESS",
+        help="work on Ray: HOST:PORT, or `local` to start one here (default: RAY_ADDRESS, else one that runs here, else "
+        "local); needs vmaspace[cluster]",
+    )  # fmt: skip
+    p.add_argument("--cluster-workers", type=_positive, metavar="N", help="how many (default: one a core of the cluster)")
 
 
 def _oracle(p: argparse.ArgumentParser, text: str) -> None:

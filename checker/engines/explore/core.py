@@ -9,7 +9,9 @@ remembered in a small cache and not sent again.
 
 from __future__ import annotations
 
-MOST_WORKERS = 16
+from vmaspace.checker.logic.packed.program import FIRST_SLOT
+
+MOST_WORKERS = 64
 ENTRY_EXTRA = 2  # words of a buffer entry before the state: its hash, its parent
 
 # Words of the context, after those of `program`.
@@ -21,6 +23,7 @@ FIRST = 8
 AT = {name: FIRST + i for i, name in enumerate(NAMES)}
 AT["BUFFERS"] = 24  # one address for each owner
 AT["FILLED"] = 24 + MOST_WORKERS  # entries in each
+assert AT["FILLED"] + MOST_WORKERS <= FIRST_SLOT
 
 TEXT = '''
 def hash_of(P: Words) -> Word:

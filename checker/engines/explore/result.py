@@ -19,10 +19,12 @@ class Progress:
     queue: int
     transitions: int
     seconds: float
+    shares: tuple[int, ...] = ()  # states of each worker, where workers are far away
 
     def __str__(self) -> str:
         rate = self.states / self.seconds if self.seconds else 0.0
-        return f"depth {self.depth}, {self.queue:,} in the queue, {rate:,.0f} states a second"
+        shares = f", by worker {' + '.join(f'{n:,}' for n in self.shares)}" if self.shares else ""
+        return f"depth {self.depth}, {self.queue:,} in the queue, {rate:,.0f} states a second{shares}"
 
 
 @dataclass(slots=True)
@@ -45,6 +47,28 @@ class Result:
     bytes_a_state: float = 0.0
     seconds: float = 0.0
     compile_seconds: float = 0.0
+
+
+class Stopped(Exception):
+    """A search cannot go on; the message is the reason."""
+
+
+class Part(Protocol):
+    """What one worker has of the visited set, wherever it is."""
+
+    number: int
+
+    @property
+    def done(self) -> int: ...  # states that are expanded
+    @property
+    def is_full(self) -> bool: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def memory(self) -> int: ...
+    def slot(self, slot: int) -> int: ...
+    def parent(self, index: int) -> int: ...
+    def packed(self, index: int) -> tuple[int, ...]: ...
 
 
 class Searching(Protocol):

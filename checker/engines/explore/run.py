@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint
 from vmaspace.checker.engines.explore.core import core_text
@@ -23,6 +23,9 @@ from vmaspace.checker.logic.state import State
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Verdict
 
+if TYPE_CHECKING:
+    from vmaspace.checker.engines.cluster.connection import Cluster
+
 MIB = 1 << 20
 DEADLOCK = "deadlock"  # the name of the trace, where a property would have its own
 
@@ -32,7 +35,7 @@ class Options:
     """How to search.  `memory` in bytes; `plain` without machine code; `cache` a folder for machine code.
 
     `simulate`: take so many steps at random instead.  With `checkpoint`, a folder, a search writes there every so many
-    seconds how far it is, and goes on from there.
+    seconds how far it is, and goes on from there.  With `cluster` the workers are there, and `jobs` says how many.
     """
 
     jobs: int = 1
@@ -45,6 +48,7 @@ class Options:
     checkpoint_every: float = 60.0
     simulate: int = 0
     seed: int = 0
+    cluster: Cluster | None = None
 
 
 class Explorer:
@@ -194,6 +198,7 @@ class Explorer:
             "never_fired": [name for name, o in operations.items() if not o["fired"]],
             "symmetry": self.options.symmetry,
             "jobs": self.options.jobs,
+            "cluster": self.options.cluster is not None,
             "machine_code": not self.options.plain,
             "seconds": round(result.seconds, 3),
             "compile_seconds": round(result.compile_seconds, 3),
@@ -210,6 +215,13 @@ def make_search(
         return PlainSearch(contract, scope, start, options.symmetry, options.keep_going)
     from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
 
+    if options.cluster is not None:
+        from vmaspace.checker.engines.cluster.search import ClusterSearch
+
+        return ClusterSearch(
+            options.cluster, contract, scope, start, memory=options.memory, cache=options.cache,
+            symmetry=options.symmetry, keep_going=options.keep_going,
+        )  # fmt: skip
     kept = None
     if options.checkpoint is not None:
         kept = Checkpoint(options.checkpoint / scope.name, options.checkpoint_every)

@@ -8,17 +8,18 @@ order in which a worker finds its states depends on nothing but the text, so all
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
-from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, core_text
+from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, MOST_WORKERS, core_text
 from vmaspace.checker.engines.explore.memory import Stretch
-from vmaspace.checker.engines.explore.result import Progress, Result
+from vmaspace.checker.engines.explore.result import Part, Progress, Result, Stopped
 from vmaspace.checker.logic.contract import Contract, Scope
+from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.logic.packed.native import Native
 from vmaspace.checker.logic.packed.program import CUT, UNSOUND, Program
 from vmaspace.checker.logic.packed.runtime import MOST_POINTS
@@ -60,6 +61,7 @@ class Worker:
         self, number: int, workers: int, shape: Shape, most_states: int, functions: Mapping[str, Any]
     ) -> None:
         self.number = number
+        self.most_states = most_states
         self.functions = functions
         self.entry = shape.entry
         self.width = shape.width
@@ -83,6 +85,7 @@ class Worker:
             self.context.set_words(AT["BUFFERS"] + owner, [buffer.address])
         self.done = 0  # states that are expanded
         self.inspected = 0
+        self.is_full = False  # something was sent that there was no room for
 
     def get(self, name: str) -> int:
         return self.context.words(AT[name], 1)[0]
@@ -132,6 +135,9 @@ class Worker:
         """Look up so many states that another worker, or this one, has sent; what is new is kept."""
         for at in range(0, count, ROUND):
             part = min(ROUND, count - at)
+            if self.count + part > self.most_states:
+                self.is_full = True
+                return
             self._make_room(part)
             self.functions["gather"](self.context.address, buffer + at * self.entry * 8, part)
 
@@ -185,10 +191,19 @@ class Search:
         self.keep_going = keep_going
         self.checkpoint = checkpoint
         self.shape = Shape.of(self.program)
-        most = min(memory // (8 * self.layout.words), (1 << 32) // jobs)
-        self.workers = [Worker(i, jobs, self.shape, most, self.functions) for i in range(jobs)]
+        # Memory is counted after a round: that much more may come in one.  A number of a state has 32 bits.
+        self.most_states = min(memory // (8 * self.layout.words) + jobs * 2 * ROUND, (1 << 32) // jobs)
+        if jobs > MOST_WORKERS:
+            raise ScopeError(f"{jobs} workers are too many for one search: {MOST_WORKERS} at most")
+        self.parts = self._make_parts()
         self.scratch = Stretch(8 * self.layout.words)
         self.start = start(self.layout.world)
+
+    def _make_parts(self) -> Sequence[Part]:
+        """The parts of the visited set: here one for each thread."""
+        workers = [Worker(i, self.jobs, self.shape, self.most_states, self.functions) for i in range(self.jobs)]
+        self.workers = workers
+        return workers
 
     # --- the run ---------------------------------------------------------------------------------------------------
 
@@ -204,8 +219,8 @@ class Search:
                 else:
                     depth, ends, self.first = place.depth, place.ends, place.first
                 while not reason:
-                    if [w.done for w in self.workers] == ends:  # a level is done: the next is what it found
-                        counts = [w.count for w in self.workers]
+                    if [w.done for w in self.parts] == ends:  # a level is done: the next is what it found
+                        counts = [w.count for w in self.parts]
                         if counts == ends:
                             break
                         depth, ends = depth + 1, counts
@@ -214,6 +229,8 @@ class Search:
                     reason = self._level(ends, depth, began, tell)
             except KeyboardInterrupt:
                 reason = "interrupted"
+            except Stopped as stopped:
+                reason = f"{stopped}, at depth {max(0, depth)}"
         result = self.result(max(0, depth), reason)
         result.seconds = time.monotonic() - began
         return result
@@ -221,27 +238,44 @@ class Search:
     def _begin(self) -> None:
         self.workers[0].begin(self.layout.to_working(self.start))
         self._exchange()
-        self.first = next(w.number for w in self.workers if w.count)
+        self.first = next(w.number for w in self.parts if w.count)
 
     def _level(self, ends: list[int], depth: int, began: float, tell: Callable[[Progress], None]) -> str:
         """Expand every state before `ends`; the reason to stop, if there is one."""
-        while any(w.done < end for w, end in zip(self.workers, ends, strict=True)):
-            list(self.pool.map(Worker.advance, self.workers, ends))
-            self._exchange()
-            states = sum(w.count for w in self.workers)
-            queue = states - sum(w.done for w in self.workers)
-            tell(Progress(depth, states, queue, self.transitions, time.monotonic() - began))
+        while any(w.done < end for w, end in zip(self.parts, ends, strict=True)):
+            self._round(ends)
+            states = sum(w.count for w in self.parts)
+            queue = states - sum(w.done for w in self.parts)
+            tell(self._progress(Progress(depth, states, queue, self.transitions, time.monotonic() - began)))
+            if any(w.is_full for w in self.parts):
+                return self._too_much() or f"a worker has no more than {self.most_states:,} numbers for states"
             if self.checkpoint is not None and self.checkpoint.is_due:
                 self.checkpoint.save(self, Place(depth, ends, self.first))
-            if sum(w.memory for w in self.workers) > self.memory:
-                return f"the memory limit of {self.memory // MIB} MiB is reached"
-        if self.functions["too_many_points"](0, 0, 0):
+            if limit := self._too_much():
+                return limit
+        if self._has_too_many_points():
             return f"a bound number has more than {MOST_POINTS} places at which it must be looked at"
         if not self.keep_going and any(self._failed(key) for key in self.program.failures):
             return "a property is broken"
         if self._total(UNSOUND):
             return "`first` may take an element that is not blank, so symmetry would lose states"
         return ""
+
+    def _round(self, ends: list[int]) -> None:
+        """Everybody expands states before its end until a buffer is full, then looks up what it was sent."""
+        list(self.pool.map(Worker.advance, self.workers, ends))
+        self._exchange()
+
+    def _progress(self, reached: Progress) -> Progress:
+        return reached
+
+    def _too_much(self) -> str:
+        if sum(w.memory for w in self.parts) > self.memory:
+            return f"the memory limit of {self.memory // MIB} MiB is reached"
+        return ""
+
+    def _has_too_many_points(self) -> bool:
+        return bool(self.functions["too_many_points"](0, 0, 0))
 
     def _failed(self, key: tuple[str, str | None]) -> bool:
         p = self.program.contract.properties[key[0]]
@@ -272,13 +306,13 @@ class Search:
         )
 
     def _total(self, slot: int) -> int:
-        return sum(w.slot(slot) for w in self.workers)
+        return sum(w.slot(slot) for w in self.parts)
 
     def _first(self, slot: int) -> int | None:
         """The number of the first state that a slot names; the one with the fewest steps, if workers differ."""
         found = [
             (value - 1) * self.jobs + w.number
-            for w in self.workers
+            for w in self.parts
             if (value := w.slot(slot))
         ]
         return min(found, key=lambda n: (len(self.path(n)), n), default=None)
@@ -293,7 +327,7 @@ class Search:
 
     def counts(self, depth: int, reason: str) -> Result:
         p = self.program
-        states = sum(w.count for w in self.workers)
+        states = sum(w.count for w in self.parts)
         return Result(
             states=states,
             transitions=self.transitions,
@@ -303,7 +337,7 @@ class Search:
             calls={name: self._total(slot) for name, slot in p.calls.items()},
             outcomes={key: self._total(slot) for key, slot in p.outcomes.items()},
             reason=reason,
-            bytes_a_state=sum(w.memory for w in self.workers) / max(1, states),
+            bytes_a_state=sum(w.memory for w in self.parts) / max(1, states),
             compile_seconds=self.compile_seconds,
         )
 
@@ -311,12 +345,12 @@ class Search:
         """The numbers of the states from the first one to this one."""
         found = [number]
         while number != self.first:
-            number = self.workers[number % self.jobs].parent(number // self.jobs)
+            number = self.parts[number % self.jobs].parent(number // self.jobs)
             found.append(number)
         return found[::-1]
 
     def keys_to(self, number: int) -> list[tuple[int, ...]]:
-        return [self.workers[n % self.jobs].packed(n // self.jobs) for n in self.path(number)]
+        return [self.parts[n % self.jobs].packed(n // self.jobs) for n in self.path(number)]
 
     def key(self, state: State) -> tuple[int, ...]:
         """The packed form, of the orbit with symmetry."""

@@ -23,7 +23,7 @@ from vmaspace.checker.logic.terms import Term
 
 # Words of the context.
 PARENT, INDEX, CUT, UNSOUND = range(4)
-FIRST_SLOT = 64  # from here on: counts of calls, counts of outcomes, and where properties first failed
+FIRST_SLOT = 160  # from here on: counts of calls, counts of outcomes, and where properties first failed
 
 
 @dataclass(slots=True)
