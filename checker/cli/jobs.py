@@ -21,6 +21,7 @@ from vmaspace.checker.cli.profiles import PROFILES
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program, settings
 from vmaspace.checker.cli.subjects import modules_here, system_class
+from vmaspace.checker.cli.tables import edit_tables, refuse_texts
 from vmaspace.checker.engines.audit import ENGINES, Audit
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
@@ -47,7 +48,7 @@ FUZZ_SECONDS = 20.0
 
 
 def check(o: argparse.Namespace) -> int:
-    """The main job: prove (the properties, and the claims about entries), explore, fuzz, known answers."""
+    """The main job: prove (the properties, and the claims about entries), explore, edit page tables, fuzz, known answers."""
     profile = PROFILES[o.profile]
     has_oracle = demand_oracle(o)
     start = time.monotonic()
@@ -66,6 +67,10 @@ def check(o: argparse.Namespace) -> int:
         verdicts += [*found, *disagreements(verdicts, found)]
         if explored:
             blocks["explore"] = explored
+    if names is None and _left(start, o.budget) != 0.0:
+        found, blocks["tables"], late_too = edit_tables(o.seed, profile.edits, _left(start, o.budget))
+        verdicts += found
+        late |= late_too
     if has_oracle:
         found, blocks["oracle"], late_too = ask_oracle(profile, o.seed, _left(start, o.budget))
         verdicts += found
@@ -102,10 +107,15 @@ def prove(o: argparse.Namespace) -> int:
 
 
 def fuzz(o: argparse.Namespace) -> int:
+    seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
+    if o.level == "arch":
+        refuse_texts(o)
+        start = time.monotonic()
+        verdicts, statistics, is_late = edit_tables(o.seed, o.steps, seconds, o.arch or (), o.model)
+        return show(o, verdicts, {"tables": statistics}, start, is_late)
     has_oracle = demand_oracle(o)
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
-    seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
     watch = Watch() if has_oracle else None
     verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model, watch)
     if watch is not None:

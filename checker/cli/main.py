@@ -21,6 +21,7 @@ from vmaspace.checker.report.verdict import Exit
 PROFILES = ("quick", "ci", "nightly")
 ARCHES = ("x86_64", "arm64", "riscv64")
 ORACLES = ("unicorn",)
+LEVELS = ("vm", "arch")
 TABLES = ("user", "kernel", "guest", "hypervisor")
 
 
@@ -133,6 +134,9 @@ def _fuzz(p: argparse.ArgumentParser) -> None:
         "--seed", type=_natural, default=0, metavar="N", help="the same seed and steps, the same campaign"
     )
     p.add_argument("--arch", action="append", choices=ARCHES, help="only this machine (may be repeated)")
+    p.add_argument(
+        "--level", choices=LEVELS, default="vm", help="address spaces, or page tables by themselves (default: vm)"
+    )
     _oracle(p, "compare what each step writes into page tables with an emulated MMU")
     _model(p)
     _output(p)

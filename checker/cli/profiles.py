@@ -13,11 +13,13 @@ from vmaspace.checker.language.check import CheckedProgram
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """prove: budgets per obligation. fuzz_seconds: how long to fuzz. oracle: comparisons of each kind that is drawn by seed."""
+    """prove: budgets per obligation. fuzz_seconds: how long to fuzz. edits: of page tables by themselves. oracle: comparisons
+    of each kind that is drawn by seed."""
 
     name: str
     prove: Budget
     fuzz_seconds: float
+    edits: int
     oracle: int
 
     def budget(self, program: CheckedProgram) -> Budget:
@@ -30,7 +32,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", Budget(induction=10.0, search=10.0), 5.0, 1_000),
-    "ci": Profile("ci", Budget(), 20.0, 5_000),
-    "nightly": Profile("nightly", Budget(induction=60.0, search=120.0), 900.0, 50_000),
+    "quick": Profile("quick", Budget(induction=10.0, search=10.0), 5.0, 300, 1_000),
+    "ci": Profile("ci", Budget(), 20.0, 1_500, 5_000),
+    "nightly": Profile("nightly", Budget(induction=60.0, search=120.0), 900.0, 50_000, 50_000),
 }

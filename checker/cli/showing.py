@@ -54,6 +54,10 @@ def summary(blocks: dict[str, Any]) -> list[str]:
         )
         if "oracle" in f:
             lines.append(oracle_line("fuzz", f["oracle"]["comparisons"], f["oracle"]["per_second"], f["oracle"]["deviations"]))
+    if "tables" in blocks:
+        t = blocks["tables"]
+        rate = t["edits"] / t["seconds"] if t["seconds"] else 0.0
+        lines.append(f"tables       {t['edits']:,} edits judged in {t['runs']:,} runs, {rate:,.0f} a second, seed {t['seed']}")
     for arch, rows in oracle_rows(blocks.get("oracle", {"comparisons": {}})).items():
         count, seconds = sum(row["comparisons"] for row in rows), sum(row["seconds"] for row in rows)
         deviations = Counter[str]()

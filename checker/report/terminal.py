@@ -32,7 +32,9 @@ PLAIN_WIDTH = 120
 MIN_WIDTH = 40
 NO_PLACE = "elsewhere"
 # Of engines whose verdicts stand in no text.
-FAMILIES = {"entries": "page-table entries", "oracle": "hardware oracle", "audit": "planted faults"}
+FAMILIES = {
+    "entries": "page-table entries", "tables": "page tables", "oracle": "hardware oracle", "audit": "planted faults",
+}
 
 
 def make_console(stream: TextIO | None = None) -> Console:

@@ -18,14 +18,17 @@ from vmaspace.checker.adapters.edited_tables import EditedTables
 from vmaspace.checker.adapters.entries import changed_tables
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import Mutant
+from vmaspace.checker.adapters.table_machine import TableMachine
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.conformance.runner import run_cases
 from vmaspace.checker.engines.entries.run import first_broken
 from vmaspace.checker.engines.fuzz.run import fuzz
 from vmaspace.checker.engines.oracle import OracleMissing, unicorn
 from vmaspace.checker.engines.oracle.run import first_difference
+from vmaspace.checker.engines.tables import run_tables
 from vmaspace.checker.logic.contract import Contract
 
+_EDITS: Final = 3_000  # of page tables
 _COMPARISONS: Final = 3_000  # of each kind of the oracle's that drives the model, on each architecture
 
 
@@ -66,6 +69,21 @@ def _entries(mutant: Mutant, terms: Terms) -> Look | None:
     began = time.monotonic()
     found, done = first_broken(tables)
     return Look("entries", done, "claims", _since(began), None if found is None else found.id)
+
+
+def _tables(mutant: Mutant, terms: Terms) -> Look | None:
+    """Page tables by themselves, edited at random."""
+    if not changes_page_tables(mutant):
+        return None
+    make = partial(TableMachine, system_class=mutant.system_class)
+    result = run_tables(terms.seed, edits=_EDITS, make=make, is_enough=True)
+    statistics = result.statistics
+    found = statistics["found"]
+    if found is None:
+        return Look("tables", statistics["edits"], "edits", statistics["seconds"], None)
+    red = next(verdict for verdict in result.verdicts if verdict.is_red)
+    rule = red.reason.split(": ")[1]
+    return Look("tables", found["edits"], "edits", found["seconds"], f"{red.id}: {rule}")
 
 
 def _known_answers(mutant: Mutant, terms: Terms) -> Look | None:
@@ -111,6 +129,7 @@ def _oracle(mutant: Mutant, terms: Terms) -> Look | None:
 
 ENGINES: Final[dict[str, Engine]] = {
     "entries": _entries,
+    "tables": _tables,
     "answers": _known_answers,
     "fuzz": _fuzz,
     "oracle": _oracle,
