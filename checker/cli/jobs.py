@@ -13,6 +13,7 @@ from typing import Any
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import SUBJECTS, all_mutants, mutant_of
 from vmaspace.checker.adapters.touched import TouchingAdapter
+from vmaspace.checker.cli.cluster import cluster_of
 from vmaspace.checker.cli.entries import chosen_names, is_asked, prove_claims
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.exploration import explore_profile, only
@@ -23,6 +24,7 @@ from vmaspace.checker.cli.sources import known, load_program, settings
 from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.cli.tables import edit_tables, refuse_texts
 from vmaspace.checker.engines.audit import ENGINES, Audit
+from vmaspace.checker.engines.cluster.hands import Hands
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.entries.run import write_claims
@@ -31,11 +33,12 @@ from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
 from vmaspace.checker.engines.oracle import Watch
 from vmaspace.checker.engines.prove.induction import Induction
 from vmaspace.checker.engines.prove.obligations import obligations
-from vmaspace.checker.engines.prove.run import Prover, contracts_for
+from vmaspace.checker.engines.prove.run import Prover
 from vmaspace.checker.engines.prove.smt2 import write_obligations
-from vmaspace.checker.engines.prove.worker import Budget
+from vmaspace.checker.engines.prove.worker import Budget, contracts_for
 from vmaspace.checker.engines.replay import replay as replay_trace
 from vmaspace.checker.engines.standard import standard_texts
+from vmaspace.checker.engines.workers import Workers
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.report.progress import Progress
@@ -101,7 +104,9 @@ def prove(o: argparse.Namespace) -> int:
     budget = PROFILES["ci"].budget(program)
     if o.timeout is not None:
         budget = replace(budget, induction=o.timeout, search=o.timeout)
-    verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget)
+    with cluster_of(o) as cluster:
+        workers = None if cluster is None else Hands(cluster)
+        verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget, workers)
     found, late_too = prove_claims(claims, budget.induction, _left(start, o.budget))
     return show(o, verdicts + found, blocks, start, late or late_too)
 
@@ -187,7 +192,9 @@ def prove_all(
     names: Sequence[str] | None,
     operations: Iterable[str] | None,
     seconds: float | None,
+    workers: Workers | None = None,
 ) -> tuple[list[Verdict], dict[str, Any], bool]:
+    """workers: who proves, in place of processes of this machine."""
     if not is_asked(names):
         return [], {}, False
     with Progress("prove") as progress:
@@ -196,7 +203,7 @@ def prove_all(
             progress.total = total
             progress.update(done, what)
 
-        prover = Prover(program, budget, o.jobs, tell, seconds)
+        prover = Prover(program, budget, o.jobs, tell, seconds, workers)
         verdicts = prover.prove(names, operations)
     return verdicts, {"prove": {"obligations": len(verdicts)}}, prover.interrupted or prover.is_late
 

@@ -95,6 +95,7 @@ def _prove(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--smt2", metavar="DIR", help="write the obligations as SMT-LIB 2 files and solve nothing")
     _proving(p)
+    _cluster(p)
     _output(p)
 
 

@@ -50,35 +50,50 @@ class Crew:
         """A call that is under way: a reference to what it will give, or several."""
         return getattr(self.actors[number], method).options(num_returns=results).remote(*arguments)
 
-    def get(self, references: Any) -> Any:
-        """What calls have given.  `WorkerLost`: one of them has given nothing, since a worker is gone or has failed."""
+    def put(self, value: Any) -> Any:
+        """A reference to a value that many calls are given."""
+        return self.ray.put(value)
+
+    def get(self, references: Any, number: int | None = None) -> Any:
+        """What calls have given, all to this worker if a number says so.  `WorkerLost`: one of them has given nothing, since
+        a worker is gone or has failed."""
         try:
             return self.ray.get(references)
         except self.ray.exceptions.RayError as error:
-            raise self.lost(error) from None
+            raise self.lost(error, number) from None
 
     def first(self, references: Sequence[Any], seconds: float) -> list[Any]:
         """Those of these calls that are done, as soon as one is, or after so many seconds."""
         done, _ = self.ray.wait(list(references), num_returns=1, timeout=seconds)
         return list(done)
 
-    def lost(self, error: BaseException) -> WorkerLost:
-        """Which worker an error is about: the one that does not answer any more."""
+    def lost(self, error: BaseException, number: int | None = None) -> WorkerLost:
+        """Which worker an error is about: the one with this number, or one that does not answer any more."""
         self.is_broken = True
         failed = getattr(error, "cause", None)
         if isinstance(error, self.ray.exceptions.RayTaskError) and not isinstance(failed, self.ray.exceptions.RayError):
             return WorkerLost(f"a worker has failed: {type(failed).__name__}: {failed}")
-        for number in range(len(self)):
-            try:
-                self.ray.get(self.call(number, "where"), timeout=SECONDS_TO_TELL)
-            except self.ray.exceptions.GetTimeoutError:
-                continue  # busy, as far as anyone knows
-            except self.ray.exceptions.RayError as reason:
-                return WorkerLost(f"worker {number} ({self.places[number]}) was lost{_why(reason)}", number)
-        return WorkerLost(f"what a worker has sent was lost{_why(error)}")
+        if number is None:
+            number = self._silent()
+        if number is None:
+            return WorkerLost(f"what a worker has sent was lost{_why(error)}")
+        return WorkerLost(f"worker {number} ({self.places[number]}) was lost", number)
+
+    def _silent(self) -> int | None:
+        """A worker that is gone; those that are busy are not."""
+        asked = {self.call(number, "where"): number for number in range(len(self))}
+        while asked and (done := self.first(list(asked), SECONDS_TO_TELL)):
+            for reference in done:
+                number = asked.pop(reference)
+                try:
+                    self.ray.get(reference)
+                except self.ray.exceptions.RayError:
+                    return number
+        return None
 
     def end(self) -> None:
         """End every actor."""
+        self.is_broken = True
         for actor in self.actors:
             self.ray.kill(actor)
 
@@ -190,6 +205,11 @@ def _demand_answer(address: str) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ClusterError(f"--cluster {address}: nobody answers there ({reason}); `ray status` says where a Ray runs") from None
+
+
+def where() -> str:
+    """This process, as it is named to people."""
+    return f"pid {os.getpid()} on {socket.gethostname()}"
 
 
 def _why(error: BaseException) -> str:

@@ -7,11 +7,10 @@ this worker has sent lies in its buffers until it is fetched.
 from __future__ import annotations
 
 import ctypes
-import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmaspace.checker.engines.cluster.connection import where
 from vmaspace.checker.engines.explore.search import EXPORTED, Shape, Worker
 from vmaspace.checker.logic.packed.native import Native
 
@@ -95,8 +94,3 @@ class Owner:
         w = self.worker
         too_many = bool(self.functions["too_many_points"](0, 0, 0))
         return Status(w.done, w.memory, w.is_full, too_many, w.context.part(0, w.context.size))
-
-
-def where() -> str:
-    """This process, as it is named to people."""
-    return f"pid {os.getpid()} on {socket.gethostname()}"

@@ -6,54 +6,27 @@ done again without it, until what is proved stands on proved invariants only.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 
 from vmaspace.checker.engines.prove.induction import deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result, obligations
-from vmaspace.checker.engines.prove.worker import Budget, Worker
+from vmaspace.checker.engines.prove.worker import Budget, Recipe, contracts_for
 from vmaspace.checker.engines.traces import place_of
+from vmaspace.checker.engines.workers import Lost, Workers, local
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic.contract import Contract
-from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.report.verdict import Kind, Verdict
 
-_worker: Worker | None = None
 Progress = Callable[[int, int, str], None]
-
-
-def contracts_for(program: CheckedProgram, wanted: Iterable[str] | None = None) -> dict[str, Contract]:
-    """The contract as implemented ("") and, for each deviation's switch, as documented."""
-    base = elaborate(program)
-    names = {
-        p.deviation.switch
-        for p in base.properties.values()
-        if p.deviation is not None and (wanted is None or p.name in wanted)
-    }
-    return {"": base} | {name: elaborate(program, frozenset({name})) for name in sorted(names)}
-
-
-def _start(contracts: dict[str, Contract], budget: Budget) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _worker = Worker(contracts, budget)
-
-
-def _discharge(o: Obligation, without: frozenset[str], search: bool) -> Result:
-    assert _worker is not None
-    return _worker.discharge(o, without, search)
 
 
 class Prover:
     """Proves properties of one program.
 
     jobs: worker processes (0: in this process).  progress: called with (done, total, what).  seconds: when to stop; what is
-    not done then stays unknown.
+    not done then stays unknown.  workers: who does the work, in place of processes of this machine.
     """
 
     def __init__(
@@ -63,16 +36,18 @@ class Prover:
         jobs: int | None = None,
         progress: Progress | None = None,
         seconds: float | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.program = program
         self.budget = budget or Budget()
-        self.jobs = (os.cpu_count() or 1) if jobs is None else jobs
+        self.workers = workers or local((os.cpu_count() or 1) if jobs is None else jobs)
         self.progress = progress or (lambda done, total, what: None)
         self.results: dict[Obligation, Result] = {}
         self.interrupted = False
         self.is_late = False
         self.deadline = None if seconds is None else time.monotonic() + seconds
         self.contracts: dict[str, Contract] = {}
+        self.recipe = Recipe(program, self.budget)
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -82,6 +57,7 @@ class Prover:
         """Prove the named properties (default: all) for the named operations (default: all)."""
         chosen = None if names is None else set(names)
         self.contracts = contracts_for(self.program, chosen)
+        self.recipe = Recipe(self.program, self.budget, chosen, self.contracts)
         contract = self.contracts[""]
         wanted = [p for p in contract.properties.values() if chosen is None or p.name in chosen]
         todo = obligations(contract, wanted)
@@ -126,41 +102,13 @@ class Prover:
             self.progress(done, len(pending), result.obligation.id)
 
     def work(self, pending: list[Obligation], without: frozenset[str], search: bool) -> Iterator[Result]:
-        if self.jobs <= 1:
-            worker = Worker(self.contracts, self.budget)
-            for o in pending:
-                if self.late():
-                    return
-                yield worker.discharge(o, without, search)
-            return
-        # Workers inherit the elaborated contracts; solver contexts are made after the fork.
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(self.jobs, context, _start, (self.contracts, self.budget)) as pool:
-            running: dict[Future[Result], Obligation] = {
-                pool.submit(_discharge, o, without, search): o for o in pending
-            }
-            try:
-                while running:
-                    if self.late():
-                        stop(pool)
-                        return
-                    finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                    for f in finished:
-                        o = running.pop(f)
-                        yield self.outcome(f, o)
-            except KeyboardInterrupt:
-                stop(pool)
-                raise
+        tasks = [(o, without, search) for o in pending]
+        for (o, *_), result in self.workers.run(self.recipe, tasks, lambda: not self.late()):
+            yield Result(o, "unknown", 0.0, "", result.reason) if isinstance(result, Lost) else result
 
     def late(self) -> bool:
         self.is_late = self.is_late or (self.deadline is not None and time.monotonic() > self.deadline)
         return self.is_late
-
-    def outcome(self, future: Future[Result], o: Obligation) -> Result:
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            return Result(o, "unknown", 0.0, "", "the worker process died (out of memory?)")
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
@@ -188,10 +136,3 @@ class Prover:
             reason=r.reason,
             notes=r.notes,
         )
-
-
-def stop(pool: ProcessPoolExecutor) -> None:
-    """Leave what is under way: the results so far are what counts."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for child in multiprocessing.active_children():
-        child.terminate()

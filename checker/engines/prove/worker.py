@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from vmaspace.checker.engines.prove.bounded import Bounded, Run
@@ -11,9 +12,11 @@ from vmaspace.checker.engines.prove.induction import INIT, Induction, deviates
 from vmaspace.checker.engines.prove.obligations import Obligation, Result
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.engines.traces import build_trace
+from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import evaluator
 from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.logic.points import NotLinear
 from vmaspace.checker.logic.state import State
 from vmaspace.checker.report.verdict import Kind
@@ -32,6 +35,38 @@ class Budget:
     def elements(self, contract: Contract) -> dict[str, int]:
         """How many elements of each given sort there are in a search; two, unless it is said."""
         return {sort: 2 for sort, given in contract.sorts.items() if given} | dict(self.counts)
+
+
+def contracts_for(program: CheckedProgram, wanted: Iterable[str] | None = None) -> dict[str, Contract]:
+    """The contract as implemented ("") and, for each deviation's switch, as documented."""
+    base = elaborate(program)
+    names = {
+        p.deviation.switch
+        for p in base.properties.values()
+        if p.deviation is not None and (wanted is None or p.name in wanted)
+    }
+    return {"": base} | {name: elaborate(program, frozenset({name})) for name in sorted(names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a worker is made, wherever it is.  wanted: the properties it may be asked about, if not all.
+
+    A copy elsewhere has the program and not the contracts: terms are the same only where they were made.
+    """
+
+    program: CheckedProgram
+    budget: Budget
+    wanted: Iterable[str] | None = None
+    contracts: dict[str, Contract] | None = None
+
+    def __call__(self) -> Callable[[tuple[Obligation, frozenset[str], bool]], Result]:
+        worker = Worker(self.contracts or contracts_for(self.program, self.wanted), self.budget)
+        return lambda task: worker.discharge(*task)
+
+    def __reduce__(self) -> tuple[type[Recipe], tuple[object, ...]]:
+        wanted = None if self.wanted is None else sorted(self.wanted)
+        return Recipe, (self.program, self.budget, wanted)
 
 
 class Worker:
