@@ -3,7 +3,8 @@
 Mirrors `RegionList::FindSpotAtIndex` and `GetAllocSpot` (`zircon/kernel/vm/include/vm/vm_address_region.h`).
 A candidate is an aligned address with room for the whole region inside one gap, below the upper limit. The i-th
 candidate in address order is taken, with i random below 2^entropy; if there are fewer, a random one of all.
-Without randomness that is first fit. Subtrees whose summary says that no gap in them has room are not walked.
+Without randomness that is first fit. Subtrees whose summary says that no gap in them has room are not walked, nor those
+that lie below the candidate as a whole and whose every gap has room: theirs are counted by a sum.
 
 Does not model that the last gap below an upper limit may be counted twice, which depends on where the nodes of
 the kernel's tree split and changes probabilities only.
@@ -11,10 +12,11 @@ the kernel's tree split and changes probabilities only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import ADDRESS_SPACE, MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
-from vmaspace.model.region_tree import SATURATED, Inner, Node
+from vmaspace.model.region_tree import SATURATED, Entry, Node
 from vmaspace.model.status import ZX_ERR_NO_RESOURCES, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
@@ -41,36 +43,45 @@ def candidate(
     """
     if upper_limit == MAX_U64:
         upper_limit = ADDRESS_SPACE  # the largest number stands for no limit: the very last page can be taken
-    needed = min(size >> PAGE_SHIFT, SATURATED)  # a saturated gap may have any room
+    pages = size >> PAGE_SHIFT
+    needed = min(pages, SATURATED)  # a saturated gap may have any room
     step = 1 << align_pow2
     mask = -step
     spare = step - size  # a gap has one candidate for each `step` bytes of its aligned part, and of this beside it
+    is_any_page = align_pow2 == PAGE_SHIFT
     end = parent_base + parent_size
-    pending: list[Node | None] = [None] if root is None else [None, root]  # None: the end of the parent
     after, counted = parent_base - 1, 0  # the last byte before a gap; how many candidates lie below it
-    while pending:
-        node = pending.pop()
-        if node is None:
-            bases, lasts = [end], [end]
-        elif node.max_gap < needed:
-            bases, lasts = [node.min_addr], [node.max_addr]
-        elif isinstance(node, Inner):
-            pending += reversed(node.nodes)
-            continue
-        else:
-            bases, lasts = node.bases, node.lasts
-        for base, last in zip(bases, lasts, strict=True):
+    entries: Iterator[Entry] = iter([(end, end, None)])
+    pending: list[Iterator[Entry]] = []  # what comes after the node whose entries are looked at, innermost last
+    if root is not None:
+        pending.append(entries)
+        entries = root.entries()
+    while True:
+        for base, last, node in entries:
             first = (after + step) & mask
-            if base > upper_limit:
-                base = upper_limit
-                pending.clear()  # what follows lies above the limit, and so offers nothing
-            count = (base - first + spare) >> align_pow2
+            count = (min(base, upper_limit) - first + spare) >> align_pow2
             if count > 0:
                 counted += count
                 if index < counted:
                     return first + ((index - counted + count) << align_pow2), counted
+            if base > upper_limit:
+                return None, counted
             after = last
-    return None, counted
+            if node is None or node.max_gap < needed:
+                continue
+            # There are at most so many below the node as there are pages.
+            if is_any_page and counted + ((last + 1 - base) >> PAGE_SHIFT) <= index and last < upper_limit:
+                gaps = node.gaps_below()
+                if gaps.narrowest >= pages:
+                    counted += gaps.total - gaps.number * (pages - 1)
+                    continue
+            pending.append(entries)
+            entries, after = node.entries(), base - 1
+            break
+        else:
+            if not pending:
+                return None, counted
+            entries = pending.pop()
 
 
 def find_spot(

@@ -119,11 +119,11 @@ class RegionList:
     def regions_meeting(self, base: Vaddr, size: ByteSize) -> list[VmAddressRegionOrMapping]:
         """The children that share a byte with `[base, base + size)`, in address order."""
         end = base + size
-        found = []
-        region = self.include_or_higher(base)
-        while region is not None and region.base < end:
-            found.append(region)
-            region = self.upper_bound(region.base)
+        below, above = self._around(base)
+        found = [] if below is None or base - below.base >= below.size else [below]
+        while above is not None and above.base < end:
+            found.append(above)
+            above = self.upper_bound(above.base)
         return found
 
     def left_of(self, region: VmAddressRegionOrMapping) -> VmAddressRegionOrMapping | None:
@@ -183,9 +183,7 @@ class RegionList:
         *Fails with:* nothing.
         *Asserts:* `region` is in the list.
         """
-        self._assert_listed(region)
-        root = self.root
-        assert root is not None
+        root = self._filled_root()
         root.remove(region)
         while isinstance(root, Inner) and root.size() == 1:
             root = root.nodes[0]
@@ -201,9 +199,7 @@ class RegionList:
         """
         if old.base != new.base:
             raise AssertionViolation("a replacement has the base of what it replaces", _FILE)
-        self._assert_listed(old)
-        assert self.root is not None
-        self.root.replace(old, new)
+        self._filled_root().replace(old, new)
 
     def get_alloc_spot(
         self,
@@ -247,6 +243,12 @@ class RegionList:
     def _assert_listed(self, region: VmAddressRegionOrMapping) -> None:
         if region not in self:
             raise AssertionViolation("the region is in the list", _FILE)
+
+    def _filled_root(self) -> Node:
+        """The root above a region that is taken for listed; its leaf knows better."""
+        if self.root is None:
+            raise AssertionViolation("the region is in the list", _FILE)
+        return self.root
 
     @staticmethod
     def _assert_sane(region: VmAddressRegionOrMapping) -> None:

@@ -4,25 +4,41 @@ Mirrors the augmented tree behind `RegionList` (`zircon/kernel/vm/include/vm/vm_
 (`vm/vm_address_region_observer.h`). A summary is made of `min_addr`, the base of the lowest region below the node;
 `max_addr`, the last byte of the highest; and `max_gap`, the pages of the largest gap between two neighbours below it.
 
+The kernel counts what lies below a node one by one. Here it is counted once, and remembered until something below changes.
+
 Does not model how wide the kernel's own nodes are, and so not where they split.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import repeat
 from operator import gt, sub
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vmaspace.model.constants import PAGE_SHIFT, Vaddr
+from vmaspace.model.constants import MAX_U64, PAGE_SHIFT, Vaddr
 from vmaspace.model.status import AssertionViolation
 
 if TYPE_CHECKING:
     from vmaspace.model.region import VmAddressRegionOrMapping
 
 _FILE = "zircon/kernel/vm/include/vm/vm_address_region_observer.h"
+_LIST_FILE = "zircon/kernel/vm/include/vm/vm_address_region.h"
 
 FANOUT: Final = 6  # the most entries of a node
 SATURATED: Final = (1 << PAGE_SHIFT) - 1  # pages; read as "at least so many"
+
+
+Entry = tuple[Vaddr, Vaddr, "Node | None"]  # of a node: lowest base, last byte, and the node below; None: a region
+
+
+class Gaps(NamedTuple):
+    """The gaps between two neighbours below a node, in pages."""
+
+    number: int
+    total: int
+    narrowest: int  # of a piece that is listed beside the whole below 0; without gaps `MAX_U64`
 
 
 class Node:
@@ -31,8 +47,9 @@ class Node:
     bases, lasts: of each entry, its lowest base and its last byte. max_gap: in pages, saturating.
     """
 
-    __slots__ = ("bases", "lasts", "max_addr", "max_gap", "min_addr")
+    __slots__ = ("_gaps", "bases", "lasts", "max_addr", "max_gap", "min_addr")
 
+    _gaps: Gaps | None  # None: not counted since the last change
     bases: list[Vaddr]
     lasts: list[Vaddr]
     min_addr: Vaddr
@@ -51,6 +68,7 @@ class Node:
         *Asserts:* last bytes ascend; the bases do, as entries are put in by them.
         """
         lasts = self.lasts
+        self._gaps = None
         if lasts:
             if any(map(gt, lasts, lasts[1:])):
                 raise AssertionViolation("bases and last bytes of the list ascend", _FILE)
@@ -65,6 +83,20 @@ class Node:
         gap = max(map(sub, self.bases[1:], self.lasts), default=0) - 1
         return min(gap >> PAGE_SHIFT, SATURATED) if gap > 0 else 0
 
+    def gaps_below(self) -> Gaps:
+        """All gaps between two regions below the node."""
+        if self._gaps is None:
+            self._gaps = self._count_gaps()
+        return self._gaps
+
+    def _count_gaps(self) -> Gaps:
+        pages = [distance - 1 >> PAGE_SHIFT for distance in map(sub, self.bases[1:], self.lasts)]
+        return Gaps(len(pages), sum(pages), min(pages, default=MAX_U64))
+
+    def entries(self) -> Iterator[Entry]:
+        """What is right below the node, in address order."""
+        raise NotImplementedError
+
     def split(self) -> Node:
         """Move the upper half of the entries to a node of its own."""
         raise NotImplementedError
@@ -78,11 +110,11 @@ class Node:
         raise NotImplementedError
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
-        """Take out a region that is below the node, which may then have no entries."""
+        """Take out a region, which has to be below the node; the node may then have no entries."""
         raise NotImplementedError
 
     def replace(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
-        """Put `new` where `old` is; they have one base."""
+        """Put `new` where `old` is, which has to be below the node; they have one base."""
         raise NotImplementedError
 
 
@@ -96,6 +128,10 @@ class Leaf(Node):
         self.bases = [region.base for region in regions]
         self.lasts = [region.base + region.size - 1 for region in regions]
         self.summarize()
+
+    def entries(self) -> Iterator[Entry]:
+        """The regions."""
+        return zip(self.bases, self.lasts, repeat(None))
 
     def split(self) -> Node:
         """Move the upper half of the regions to another leaf."""
@@ -123,16 +159,22 @@ class Leaf(Node):
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
         """Take a region out."""
-        index = bisect_left(self.bases, region.base)
+        index = self._place_of(region)
         del self.regions[index], self.bases[index], self.lasts[index]
         self.summarize()
 
     def replace(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
         """Put `new` where `old` is."""
-        index = bisect_left(self.bases, old.base)
+        index = self._place_of(old)
         self.regions[index] = new
         self.lasts[index] = new.base + new.size - 1
         self.summarize()
+
+    def _place_of(self, region: VmAddressRegionOrMapping) -> int:
+        index = bisect_left(self.bases, region.base)
+        if index == len(self.bases) or self.regions[index] is not region:
+            raise AssertionViolation("the region is in the list", _LIST_FILE)
+        return index
 
 
 class Inner(Node):
@@ -147,9 +189,22 @@ class Inner(Node):
         self.gaps = [node.max_gap for node in nodes]
         self.summarize()
 
+    def entries(self) -> Iterator[Entry]:
+        """The nodes right below."""
+        return zip(self.bases, self.lasts, self.nodes, strict=True)
+
     def widest_gap(self) -> int:
         """The largest gap in or between the nodes right below, in pages, at most `SATURATED`."""
         return max(super().widest_gap(), *self.gaps)
+
+    def _count_gaps(self) -> Gaps:
+        number, total, narrowest = super()._count_gaps()
+        for node in self.nodes:
+            below = node.gaps_below()
+            number += below.number
+            total += below.total
+            narrowest = min(narrowest, below.narrowest)
+        return Gaps(number, total, narrowest)
 
     def split(self) -> Node:
         """Move the upper half of the nodes to another one."""
@@ -173,24 +228,26 @@ class Inner(Node):
         index = self._index_of(region.base)
         node = self.nodes[index]
         node.insert(region)
-        if node.size() > FANOUT:
+        if len(node.bases) > FANOUT:
             self._enter(index + 1, node.split())
         self._look_at(index)
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
         """Take a region out below; a node that is empty by it goes, one that fits into a neighbour joins it."""
         index = self._index_of(region.base)
-        node = self.nodes[index]
+        nodes = self.nodes
+        node = nodes[index]
         node.remove(region)
-        if not node.size():
+        if not node.bases:
             self._leave(index)
             self.summarize()
             return
-        index = min(index, len(self.nodes) - 2)
-        if index >= 0 and self.nodes[index].size() + self.nodes[index + 1].size() <= FANOUT:
-            self.nodes[index].absorb(self.nodes[index + 1])
-            self._leave(index + 1)
-        self._look_at(self._index_of(region.base))
+        left = min(index, len(nodes) - 2)
+        if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= FANOUT:
+            nodes[left].absorb(nodes[left + 1])
+            self._leave(left + 1)
+            index = left
+        self._look_at(index)
 
     def replace(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
         """Put `new` where `old` is."""
@@ -212,7 +269,10 @@ class Inner(Node):
         del self.nodes[index], self.bases[index], self.lasts[index], self.gaps[index]
 
     def _look_at(self, index: int) -> None:
-        """Something below a node has changed: note its summary, and make ours anew."""
+        """Something below a node has changed: where its summary has too, note that, and make ours anew."""
+        self._gaps = None
         node = self.nodes[index]
-        self.bases[index], self.lasts[index], self.gaps[index] = node.min_addr, node.max_addr, node.max_gap
-        self.summarize()
+        base, last, gap = node.min_addr, node.max_addr, node.max_gap
+        if base != self.bases[index] or last != self.lasts[index] or gap != self.gaps[index]:
+            self.bases[index], self.lasts[index], self.gaps[index] = base, last, gap
+            self.summarize()

@@ -1,5 +1,7 @@
 """Placement: the candidates, first fit, randomness, alignment and upper limits."""
 
+import random
+
 import pytest
 
 from vmaspace.model.allocator import candidate, find_spot
@@ -52,6 +54,30 @@ def test_candidates_are_exactly_the_addresses_that_fit(
     assert found <= set(expected or [0])
     if len(expected) > 4:
         assert len(found) > 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_subtrees_that_are_counted_by_a_sum_have_as_many_as_those_that_are_walked(seed: int) -> None:
+    dice, system = random.Random(seed), System()
+    regions = RegionList(system.heap)
+    page = 0x100
+    for _ in range(90):
+        page += dice.choice((0, 1, 2, 5) if seed % 2 else (2, 3, 9))
+        regions.insert_region(VmAddressRegion(system.kernel_aspace, None, page * P, P, 0))
+        page += 1
+    for base in [region.base for region in regions][:: seed + 5]:
+        found = regions.find_region(base)
+        assert found is not None
+        regions.remove_region(found)
+    size = page * P - BASE + 7 * P
+    for pages in (1, 2, 4):
+        free = [at for at in range(BASE, BASE + size, P) if at + pages * P <= BASE + size]
+        fits = [at for at in free if regions.is_range_available(at, pages * P)]
+        for limit in (MAX_U64, (page - 40) * P):
+            where = (regions.root, 12, pages * P, BASE, size, limit)
+            expected = [at for at in fits if at + pages * P <= limit]
+            assert candidate(*where, len(expected)) == (None, len(expected))
+            assert [candidate(*where, index)[0] for index in range(len(expected))] == expected
 
 
 def test_little_entropy_stays_among_the_lowest_candidates(regions: RegionList) -> None:
