@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.arch.aspace import ArchAspaceKind, ArchUnmapOptions, ArchVmAspace
+from vmaspace.model.arch.aspace import ArchVmAspace
+from vmaspace.model.arch.options import UNIFIED, UNMAP_ENLARGE
 from vmaspace.model.aslr import AslrConfig
 from vmaspace.model.constants import PAGE_SHIFT, ByteSize, Vaddr, name_bytes, name_text
 from vmaspace.model.flags import ArchAspaceFlag, AspaceType
@@ -159,7 +160,7 @@ class AspaceBase:
 
     def is_unified(self) -> bool:
         """Whether it was made by `create_unified`."""
-        return self.arch.kind is ArchAspaceKind.UNIFIED
+        return self.arch.kind is UNIFIED
 
     def is_aslr_enabled(self) -> bool:
         """Whether placement is random here: in user spaces, unless the boot option turns it off.
@@ -244,13 +245,13 @@ class AspaceBase:
 
     # Page tables.
 
-    def enlarge_arch_unmap(self) -> ArchUnmapOptions:
-        """Whether an edit of the page tables may touch more than it was asked to.
+    def enlarge_arch_unmap(self) -> int:
+        """Whether an edit of the page tables may touch more than it was asked to, as `ArchUnmapOptions`.
 
         *Kernel:* `VmAspace::EnlargeArchUnmap` (zircon/kernel/vm/include/vm/vm_aspace.h)
         *Fails with:* nothing.
         """
-        return ArchUnmapOptions.ENLARGE if self._is_user_or_guest else ArchUnmapOptions.NONE
+        return UNMAP_ENLARGE if self._is_user_or_guest else 0
 
     def unmap_translations(self, base: Vaddr, size: ByteSize) -> Status:
         """Take the translations of a range in whole pages away; what is mapped there stays mapped.

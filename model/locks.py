@@ -62,13 +62,6 @@ class Mutex:
     def __repr__(self) -> str:
         return f"<{self.name} {'held' if self.holder is not None else 'free'}>"
 
-    def __enter__(self) -> Mutex:
-        self.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
     def acquire(self) -> None:
         """Take the lock.
 
@@ -85,16 +78,24 @@ class Mutex:
         self.holder = stack
         stack.append(self)
 
-    def release(self) -> None:
-        """Let the lock go.
+    def release(self, *_: object) -> None:
+        """Let the lock go. As the end of a `with` block it is given what was raised, which goes on.
 
         *Kernel:* `Guard::Release` (zircon/kernel/kernel/include/kernel/mutex.h)
         *Fails with:* nothing.
         *Asserts:* the current thread holds it.
         """
-        self.assert_held()
+        stack = self._held.stack
+        if self.holder is not stack:
+            raise AssertionViolation(f"{self.name} is held here", _FILE)
         self.holder = None
-        self._held.stack.remove(self)
+        if stack[-1] is self:
+            stack.pop()
+        else:
+            stack.remove(self)
+
+    __enter__ = acquire
+    __exit__ = release
 
     def is_held(self) -> bool:
         """Whether the current thread holds the lock."""

@@ -21,7 +21,7 @@ from vmaspace.model.flags import (
     VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE,
 )
 from vmaspace.model.mapping_life import LivingMapping
-from vmaspace.model.region import LifeCycleState, MemoryPriority
+from vmaspace.model.region import ALIVE, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
@@ -57,7 +57,7 @@ class VmMapping(LivingMapping):
             raise AssertionViolation("the part to unmap is page aligned and inside the mapping", _FILE)
         if size == self.size:
             raise AssertionViolation("the part to unmap is not the whole mapping", _FILE)
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return ZX_ERR_BAD_STATE
         parent, vmo = self.parent, self.vmo
         if parent is None or vmo is None:
@@ -83,7 +83,7 @@ class VmMapping(LivingMapping):
         self._leave_vmo()
         self._become_dead()
         for piece in pieces_left:
-            piece.state = LifeCycleState.ALIVE
+            piece.state = ALIVE
         return ZX_OK
 
     def _split_around(
@@ -156,7 +156,7 @@ class VmMapping(LivingMapping):
             self._mark_mergeable_locked()
 
     def _mark_mergeable_locked(self) -> None:
-        if self.state is not LifeCycleState.ALIVE or self.aspace.vdso_code_mapping is self:
+        if self.state is not ALIVE or self.aspace.vdso_code_mapping is self:
             return
         if self.parent is None:
             raise AssertionViolation("a mapping that is alive has a parent", _FILE)
@@ -181,8 +181,8 @@ class VmMapping(LivingMapping):
             and left.object_offset + left.size == right.object_offset
             and left._flags == right._flags
             and (left._ranges.first_flags ^ right._ranges.first_flags) & MMU_CACHE_MASK == 0
-            and left.state is LifeCycleState.ALIVE
-            and right.state is LifeCycleState.ALIVE
+            and left.state is ALIVE
+            and right.state is ALIVE
             and left.mergeable
             and right.mergeable
         )
@@ -222,7 +222,7 @@ class VmMapping(LivingMapping):
         for old in (left, right):
             old._leave_vmo()
             old._become_dead()
-        merged.state = LifeCycleState.ALIVE
+        merged.state = ALIVE
         merged.set_priority_locked(priority)
         self.aspace.system.counters["vm.aspace.mapping.merged_neighbors"] += 1
         return merged
@@ -242,7 +242,7 @@ class VmMapping(LivingMapping):
         aspace = self.aspace
         with aspace.region_lock(), aspace.lock():
             parent, vmo = self.parent, self.vmo
-            if self.state is not LifeCycleState.ALIVE or parent is None or vmo is None:
+            if self.state is not ALIVE or parent is None or vmo is None:
                 return ZX_ERR_BAD_STATE, None
             if aspace.vdso_code_mapping is self:
                 return ZX_ERR_ACCESS_DENIED, None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vmaspace.model.arch.aspace import ExistingEntryAction
+from vmaspace.model.arch.options import UPGRADE
 from vmaspace.model.constants import (
     PAGE_MASK,
     PAGE_SHIFT,
@@ -117,7 +117,7 @@ class FaultingMapping(MappedPages):
 
     def _map_device_pages(self, va: Vaddr, count: int, flags: int, vmo: VmObject) -> tuple[Status, int]:
         """Pages of a physical VMO are always there, and are mapped with all that the range allows."""
-        batch = MappingBatch(self.aspace, ExistingEntryAction.UPGRADE)
+        batch = MappingBatch(self.aspace, UPGRADE)
         for at in range(va, va + (count << PAGE_SHIFT), PAGE_SIZE):
             found = vmo.existing_page(self._vmo_offset(at), bool(flags & MMU_PERM_WRITE))
             if found is None:
@@ -136,7 +136,7 @@ class FaultingMapping(MappedPages):
         fault = FaultInProgress(self._vmo_offset(va), required << PAGE_SHIFT)
         self.currently_faulting = fault
         try:
-            batch = MappingBatch(self.aspace, ExistingEntryAction.UPGRADE)
+            batch = MappingBatch(self.aspace, UPGRADE)
             status = self._collect_required(batch, va, required, flags, pf_flags, vmo)
             if status is ZX_OK:
                 if target > required:
@@ -172,10 +172,10 @@ class FaultingMapping(MappedPages):
 
     def _collect_optimistic(self, batch: MappingBatch, va: Vaddr, count: int, vmo: VmObject) -> None:
         """Add pages that follow, as long as they are there in the form that the batch maps."""
-        flags = batch.flags
+        flags, shift = batch.flags, self._vmo_offset(0)
         will_write = bool(flags & MMU_PERM_WRITE)
         for at in range(va, va + (min(batch.room, count) << PAGE_SHIFT), PAGE_SIZE):
-            found = vmo.existing_page(self._vmo_offset(at), will_write)
+            found = vmo.existing_page(at + shift, will_write)
             if found is None:
                 return
             batch.append(at, found[0].paddr, flags)

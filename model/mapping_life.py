@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from vmaspace.model.constants import (
-    ByteOffset,
-    ByteSize,
-    Vaddr,
-)
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
 )
 from vmaspace.model.mapping_faults import FaultingMapping
-from vmaspace.model.protection import ProtectionRanges
-from vmaspace.model.region import LifeCycleState, MemoryPriority
+from vmaspace.model.region import ALIVE, DEAD, NOT_READY, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_OK,
@@ -30,7 +24,6 @@ from vmaspace.model.vmo import AttributionCounts, VmObject
 
 if TYPE_CHECKING:
     from vmaspace.model.mapping import VmMapping
-    from vmaspace.model.vmar import VmAddressRegion
 
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
@@ -38,26 +31,9 @@ _FILE = "zircon/kernel/vm/vm_mapping.cc"
 class LivingMapping(FaultingMapping):
     """A mapping, from its activation to its end."""
 
-    __slots__ = ("mergeable", "private_clone")
+    __slots__ = ()
 
     is_mapping: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        parent: VmAddressRegion,
-        base: Vaddr,
-        size: ByteSize,
-        flags: int,
-        vmo: VmObject,
-        object_offset: ByteOffset,
-        ranges: ProtectionRanges,
-        *,
-        mergeable: bool = False,
-        private_clone: bool = False,
-    ) -> None:
-        super().__init__(parent, base, size, flags, vmo, object_offset, ranges)
-        self.mergeable = mergeable
-        self.private_clone = private_clone
 
     # Life cycle.
 
@@ -69,7 +45,7 @@ class LivingMapping(FaultingMapping):
         *Asserts:* NOT_READY, with a parent; what the insertion asserts; one range if the cache policy changes.
         """
         parent, vmo = self.parent, self.vmo
-        if self.state is not LifeCycleState.NOT_READY or parent is None or vmo is None:
+        if self.state is not NOT_READY or parent is None or vmo is None:
             raise AssertionViolation("a mapping to be activated is not ready and has a parent", _FILE)
         status = parent.subregions.insert_region(self)
         if status is not ZX_OK:
@@ -83,7 +59,7 @@ class LivingMapping(FaultingMapping):
 
     def _become_alive(self, vmo: VmObject) -> None:
         """The rest of an activation, once the mapping is in both lists."""
-        self.state = LifeCycleState.ALIVE
+        self.state = ALIVE
         if self._ranges.first_flags & MMU_CACHE_MASK != vmo.cache_policy:
             if not self._ranges.is_single():
                 raise AssertionViolation("a mapping that adopts a cache policy has one range", _FILE)
@@ -122,7 +98,7 @@ class LivingMapping(FaultingMapping):
             with self.vmo.lock:
                 self.vmo = None
         self.parent = None
-        self.state = LifeCycleState.DEAD
+        self.state = DEAD
 
     # Memory priority.
 
@@ -147,7 +123,7 @@ class LivingMapping(FaultingMapping):
             vmo = self.vmo
             if (
                 vmo is None
-                or self.state is not LifeCycleState.ALIVE
+                or self.state is not ALIVE
                 or self.memory_priority is not MemoryPriority.HIGH
             ):
                 return
@@ -163,7 +139,7 @@ class LivingMapping(FaultingMapping):
         """
         with self.aspace.lock():
             vmo = self.vmo
-            if vmo is None or self.state is not LifeCycleState.ALIVE:
+            if vmo is None or self.state is not ALIVE:
                 return AttributionCounts()
             self.aspace.system.counters["vm.attributed_memory.mapping.queries"] += 1
         return vmo.attributed_memory_in_range(self.object_offset, self.size)

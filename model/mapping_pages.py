@@ -8,9 +8,7 @@ Does not model pages that are loaned or compressed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from vmaspace.model.arch.aspace import ArchUnmapOptions, ExistingEntryAction
+from vmaspace.model.arch.options import ERROR, SKIP, UNMAP_HARVEST
 from vmaspace.model.constants import (
     MAX_U64,
     PAGE_MASK,
@@ -30,8 +28,7 @@ from vmaspace.model.flags import (
 )
 from vmaspace.model.mapping_batch import MappingBatch
 from vmaspace.model.mapping_protection import ProtectedRange
-from vmaspace.model.protection import ProtectionRanges
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import ALIVE
 from vmaspace.model.status import (
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
@@ -43,30 +40,13 @@ from vmaspace.model.status import (
 )
 from vmaspace.model.vmo import RangeChangeOp, VmObject
 
-if TYPE_CHECKING:
-    from vmaspace.model.mapping_faults import FaultInProgress
-    from vmaspace.model.vmar import VmAddressRegion
-
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
 
 class MappedPages(ProtectedRange):
     """A mapping, as a window on the pages of a VMO."""
 
-    __slots__ = ("currently_faulting",)
-
-    def __init__(
-        self,
-        parent: VmAddressRegion,
-        base: Vaddr,
-        size: ByteSize,
-        flags: int,
-        vmo: VmObject,
-        object_offset: ByteOffset,
-        ranges: ProtectionRanges,
-    ) -> None:
-        super().__init__(parent, base, size, flags, vmo, object_offset, ranges)
-        self.currently_faulting: FaultInProgress | None = None
+    __slots__ = ()
 
     # Populating.
 
@@ -92,7 +72,7 @@ class MappedPages(ProtectedRange):
     def _map_range_locked(
         self, offset: ByteOffset, size: ByteSize, commit: bool, ignore_existing: bool
     ) -> Status:
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return ZX_ERR_BAD_STATE
         vmo = self.vmo
         if vmo is None:
@@ -101,7 +81,7 @@ class MappedPages(ProtectedRange):
             return ZX_ERR_INVALID_ARGS
         if not self._may_change_pages() and not vmo.is_range_pinned(self.object_offset + offset, size):
             raise AssertionViolation("kernel mappings are of pinned pages", _FILE)
-        action = ExistingEntryAction.SKIP if ignore_existing else ExistingEntryAction.ERROR
+        action = SKIP if ignore_existing else ERROR
         batch = MappingBatch(self.aspace, action)
         with vmo.lock:
             start = self.base + offset
@@ -167,7 +147,7 @@ class MappedPages(ProtectedRange):
         """
         with self.aspace.lock():
             vmo = self.vmo
-            if self.state is not LifeCycleState.ALIVE or vmo is None:
+            if self.state is not ALIVE or vmo is None:
                 return ZX_ERR_BAD_STATE
             if offset + size > min(self.size, MAX_U64):
                 return ZX_ERR_OUT_OF_RANGE
@@ -194,7 +174,7 @@ class MappedPages(ProtectedRange):
         base, pages = window
         options = self.aspace.enlarge_arch_unmap()
         if option is RangeChangeOp.UNMAP_AND_HARVEST:
-            options |= ArchUnmapOptions.HARVEST
+            options |= UNMAP_HARVEST
         if self.aspace.arch.unmap(base, pages, options) is not ZX_OK:
             raise AssertionViolation("the arch unmap of a part succeeds", _FILE)
 
@@ -227,7 +207,7 @@ class MappedPages(ProtectedRange):
 
     def _assert_window(self, offset: ByteOffset, size: ByteSize) -> tuple[Vaddr, int] | None:
         """The addresses at which the mapping shows a range of its VMO, as (base, pages); None for none."""
-        if self.vmo is None or self.state is not LifeCycleState.ALIVE:
+        if self.vmo is None or self.state is not ALIVE:
             raise AssertionViolation("a mapping that its VMO calls is alive", _FILE)
         self.vmo.lock.assert_held()
         if (offset | size) & PAGE_MASK:

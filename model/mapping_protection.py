@@ -20,10 +20,11 @@ from vmaspace.model.flags import (
     can_map_flags_for_mmu_flags,
 )
 from vmaspace.model.protection import ProtectionRanges
-from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
+from vmaspace.model.region import ALIVE, VmAddressRegionOrMapping
 from vmaspace.model.status import ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
+    from vmaspace.model.mapping_faults import FaultInProgress
     from vmaspace.model.vmar import VmAddressRegion
     from vmaspace.model.vmo import VmObject
 
@@ -33,7 +34,7 @@ _FILE = "zircon/kernel/vm/vm_mapping.cc"
 class ProtectedRange(VmAddressRegionOrMapping):
     """A mapping, as a range of addresses that show a VMO with some protection."""
 
-    __slots__ = ("_ranges", "object_offset", "vmo")
+    __slots__ = ("_ranges", "currently_faulting", "mergeable", "object_offset", "private_clone", "vmo")
 
     def __init__(
         self,
@@ -44,15 +45,21 @@ class ProtectedRange(VmAddressRegionOrMapping):
         vmo: VmObject,
         object_offset: ByteOffset,
         ranges: ProtectionRanges,
+        *,
+        mergeable: bool = False,
+        private_clone: bool = False,
     ) -> None:
         super().__init__(parent.aspace, parent, base, size, flags)
         self.vmo: VmObject | None = vmo  # None for ever once DEAD
         self.object_offset = object_offset  # bytes, of the mapping's first byte in the VMO
         self._ranges = ranges
+        self.currently_faulting: FaultInProgress | None = None
+        self.mergeable = mergeable
+        self.private_clone = private_clone
 
     def protection_ranges(self) -> list[tuple[Vaddr, Vaddr, MmuFlag]]:
         """The ranges `(start, end, MMU flags)` of equal protection in address order; nothing unless ALIVE."""
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return []
         return [
             (start, end, MmuFlag(flags)) for start, end, flags in self._ranges.ranges(self.base, self.end)

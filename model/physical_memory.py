@@ -32,7 +32,7 @@ class VmPage:
 
     def __init__(self, paddr: Paddr) -> None:
         self.paddr = paddr
-        self._contents: bytearray | None = None  # None: all zeros
+        self._contents: bytearray | None = None  # None until something is written: all zeros
         self._words: memoryview | None = None  # the same bytes
         self.is_allocated = False
         self.queue = 0  # a PageQueue, or a reclaim queue above them
@@ -49,7 +49,7 @@ class VmPage:
             return _ZEROS[:size]
         return bytes(self._contents[offset : offset + size])
 
-    def write(self, offset: ByteOffset, data: bytes) -> None:
+    def write(self, offset: ByteOffset, data: bytes | bytearray) -> None:
         """Put `data` at `offset` in the page."""
         if self._contents is None:
             self._contents = bytearray(PAGE_SIZE)
@@ -58,20 +58,24 @@ class VmPage:
     @property
     def words(self) -> memoryview:
         """The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware."""
-        if self._words is None:
+        words = self._words
+        if words is None:
             if self._contents is None:
                 self._contents = bytearray(PAGE_SIZE)
-            self._words = memoryview(self._contents).cast("Q")
-        return self._words
+            words = self._words = memoryview(self._contents).cast("Q")
+        return words
 
     def copy_from(self, page: VmPage) -> None:
         """Take over the bytes of another page."""
-        self._words = None
-        self._contents = None if page._contents is None else bytearray(page._contents)
+        if page._contents is None:
+            self.zero()
+        else:
+            self.write(0, page._contents)
 
     def zero(self) -> None:
         """Fill the page with zeros."""
-        self._contents = self._words = None
+        if self._contents is not None and self._contents != _ZEROS:
+            self._contents[:] = _ZEROS
 
     def is_zero(self) -> bool:
         """Whether every byte is zero."""

@@ -9,7 +9,7 @@ Does not model reference counts of regions: a dead region stays readable for who
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from vmaspace.model.constants import ByteSize, Vaddr
 from vmaspace.model.flags import VmarFlag
@@ -26,6 +26,12 @@ class LifeCycleState(IntEnum):
     NOT_READY = 0
     ALIVE = 1
     DEAD = 2
+
+
+# The states by plain names: to look a member up in its class is a call before Python 3.12.
+NOT_READY: Final = LifeCycleState.NOT_READY
+ALIVE: Final = LifeCycleState.ALIVE
+DEAD: Final = LifeCycleState.DEAD
 
 
 class MemoryPriority(IntEnum):
@@ -50,7 +56,7 @@ class VmAddressRegionOrMapping:
         self.base = base
         self.size = size
         self._flags = flags
-        self.state = LifeCycleState.NOT_READY
+        self.state = NOT_READY
         self.memory_priority = MemoryPriority.DEFAULT
 
     def __repr__(self) -> str:
@@ -85,7 +91,7 @@ class VmAddressRegionOrMapping:
 
     def is_alive(self) -> bool:
         """Whether the region is part of its tree."""
-        return self.state is LifeCycleState.ALIVE
+        return self.state is ALIVE
 
     def is_in_range(self, base: Vaddr, size: ByteSize) -> bool:
         """Whether `[base, base + size)` lies in this region; for size 0, whether `base` does.
@@ -106,7 +112,7 @@ class VmAddressRegionOrMapping:
         """
         aspace = self.aspace
         with aspace.region_lock(), aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 return ZX_ERR_BAD_STATE
             return self._destroy_locked()
 

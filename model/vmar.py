@@ -8,10 +8,10 @@ VMOs in `vmar_range_op.py`, memory priority in `vmar_priority.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vmaspace.model.arch.aspace import ArchUnmapOptions
+from vmaspace.model.arch.options import UNMAP_ENLARGE
 from vmaspace.model.constants import (
     MAX_U64,
     PAGE_MASK,
@@ -37,7 +37,7 @@ from vmaspace.model.flags import (
     can_map_flags_for_mmu_flags,
 )
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState, MemoryPriority
+from vmaspace.model.region import ALIVE, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_ALREADY_EXISTS,
@@ -53,14 +53,15 @@ from vmaspace.model.vmo import VmoKind
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
-    from vmaspace.model.system import System
     from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_address_region.cc"
 
+_ATTEMPTS: Final = "vm.region.map.all.attempt", "vm.region.map.specific.attempt", "vm.region.map.upper_bound.attempt"
+_SUCCESSES: Final = "vm.region.map.all.success", "vm.region.map.specific.success", "vm.region.map.upper_bound.success"
 
-@dataclass(frozen=True, slots=True)
-class MappingRequest:
+
+class MappingRequest(NamedTuple):
     """What a mapping is to show, and how: the arguments of `CreateVmMapping` that a sub-VMAR does not have."""
 
     vmo: VmObject
@@ -88,7 +89,7 @@ class VmAddressRegion(VmarPlacement):
         if not aspace.system.heap.allocate():
             return None
         root = cls(aspace, None, base, size, int(flags) | VMAR_CAN_RWX_FLAGS, "root")
-        root.state = LifeCycleState.ALIVE
+        root.state = ALIVE
         return root
 
     def create_sub_vmar(
@@ -109,7 +110,7 @@ class VmAddressRegion(VmarPlacement):
         if flags & ~SUB_VMAR_FLAGS:
             return ZX_ERR_INVALID_ARGS, None
         aspace = self.aspace
-        _count(aspace.system, flags, "attempt")
+        _count(aspace.system.counters, flags, _ATTEMPTS)
         with aspace.region_lock():
             status, base = self._place(offset, size, align_pow2, flags)
             if status is not ZX_OK:
@@ -124,7 +125,7 @@ class VmAddressRegion(VmarPlacement):
                 if status is not ZX_OK:
                     return status, None
                 child.set_priority_locked(self.memory_priority)
-        _count(aspace.system, flags, "success")
+        _count(aspace.system.counters, flags, _SUCCESSES)
         return ZX_OK, child
 
     def create_vm_mapping(
@@ -170,12 +171,12 @@ class VmAddressRegion(VmarPlacement):
             raise AssertionViolation("FAULT_BEYOND_STREAM_SIZE only with a paged, non-contiguous VMO", _FILE)
         flags |= can_map_flags_for_mmu_flags(mmu_flags)
         request = MappingRequest(vmo, vmo_offset, mmu_flags, flags)
-        system = self.aspace.system
-        _count(system, flags, "attempt")
+        counters = self.aspace.system.counters
+        _count(counters, flags, _ATTEMPTS)
         with self.aspace.region_lock():
             status, mapping = self._create_mapping(mapping_offset, rounded, align_pow2, request)
         if mapping is not None:
-            _count(system, flags, "success")
+            _count(counters, flags, _SUCCESSES)
         return status, mapping
 
     # Mappings.
@@ -306,16 +307,17 @@ class VmAddressRegion(VmarPlacement):
             return status
         pages = round_up_page(size) >> PAGE_SHIFT
         if not permissions & MMU_PERM_RWX_MASK:
-            return aspace.arch.unmap(base, pages, ArchUnmapOptions.NONE)
+            return aspace.arch.unmap(base, pages)
         if aspace.system.online_cpus != 1:
             raise AssertionViolation("ranges are reserved before other CPUs are online", _FILE)
-        return aspace.arch.protect(base, pages, mmu_flags, ArchUnmapOptions.ENLARGE)
+        return aspace.arch.protect(base, pages, mmu_flags, UNMAP_ENLARGE)
 
 
-def _count(system: System, flags: int, what: str) -> None:
-    """Count a request to create a child, or that it succeeded."""
-    system.counters[f"vm.region.map.all.{what}"] += 1
+def _count(counters: Counter[str], flags: int, names: tuple[str, str, str]) -> None:
+    """Count a request to create a child, or that it succeeded, under the names for all and for those with a place or a limit."""
+    of_all, with_place, with_limit = names
+    counters[of_all] += 1
     if flags & (VMAR_FLAG_SPECIFIC | VMAR_FLAG_SPECIFIC_OVERWRITE):
-        system.counters[f"vm.region.map.specific.{what}"] += 1
+        counters[with_place] += 1
     elif flags & VMAR_FLAG_OFFSET_IS_UPPER_LIMIT:
-        system.counters[f"vm.region.map.upper_bound.{what}"] += 1
+        counters[with_limit] += 1

@@ -26,7 +26,7 @@ from vmaspace.model.flags import (
     VMAR_FLAG_SPECIFIC_OVERWRITE,
     can_map_flags_for_mmu_flags,
 )
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import ALIVE
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_ALREADY_EXISTS,
@@ -70,7 +70,7 @@ class VmarPlacement(VmarRangeOps):
         for a chosen place without CAN_MAP_SPECIFIC; INVALID_ARGS outside the bounds, or against the alignment;
         ALREADY_EXISTS; NO_RESOURCES.
         """
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return ZX_ERR_BAD_STATE, 0
         if size == 0:
             return ZX_ERR_INVALID_ARGS, 0

@@ -9,7 +9,7 @@ Does not model profiles, by which user code chooses a priority.
 from __future__ import annotations
 
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState, MemoryPriority
+from vmaspace.model.region import ALIVE, MemoryPriority
 from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_OK, AssertionViolation, Status
 from vmaspace.model.vmar_ranges import VmarRanges
 from vmaspace.model.vmo import AttributionCounts
@@ -30,7 +30,7 @@ class VmarPriority(VmarRanges):
         *Asserts:* what is not ALIVE has DEFAULT priority.
         """
         with self.aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 if self.memory_priority is not MemoryPriority.DEFAULT:
                     raise AssertionViolation("a dead VMAR has default priority", _FILE)
                 return ZX_ERR_BAD_STATE
@@ -54,7 +54,7 @@ class VmarPriority(VmarRanges):
         with self.aspace.lock():
             mappings = [region for region, _ in self.descendants() if isinstance(region, VmMapping)]
         for mapping in mappings:
-            if self.state is not LifeCycleState.ALIVE or self.memory_priority is not MemoryPriority.HIGH:
+            if self.state is not ALIVE or self.memory_priority is not MemoryPriority.HIGH:
                 return
             mapping.commit_high_memory_priority()
 
@@ -65,7 +65,7 @@ class VmarPriority(VmarRanges):
         *Fails with:* nothing.
         """
         with self.aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 return AttributionCounts()
             mappings = [region for region, _ in self.descendants() if isinstance(region, VmMapping)]
         total = AttributionCounts()

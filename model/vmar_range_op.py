@@ -18,7 +18,7 @@ from vmaspace.model.flags import (
     VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE,
 )
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import ALIVE
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
@@ -112,7 +112,7 @@ class VmarRangeOps(VmarPriority):
         return status
 
     def _check_range_op(self, base: Vaddr, size: ByteSize) -> Status:
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return ZX_ERR_BAD_STATE
         if self.aspace.intersects_vdso_code_locked(base, size):
             return ZX_ERR_ACCESS_DENIED

@@ -11,7 +11,7 @@ from __future__ import annotations
 from vmaspace.model.constants import PAGE_MASK, ByteSize, Vaddr, is_page_aligned, round_up_page
 from vmaspace.model.flags import MMU_CACHE_MASK
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState
+from vmaspace.model.region import ALIVE
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
@@ -48,13 +48,14 @@ class VmarRanges(VmarTree):
             return ZX_ERR_INVALID_ARGS
         aspace = self.aspace
         with aspace.region_lock(), aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 return ZX_ERR_BAD_STATE
             status = self._check_unmap(base, rounded, op_children)
             if status is not ZX_OK:
                 return status
-            if not self.subregions.regions_meeting(base, rounded):
-                return self._unmap_of_nothing()
+            # The documentation says NOT_FOUND; as implemented, removing nothing succeeds.
+            if aspace.system.has_switch("documented_unmap_not_found") and not self.subregions.regions_meeting(base, rounded):
+                return ZX_ERR_NOT_FOUND
             return self._remove_range(base, rounded)
 
     def protect(self, base: Vaddr, size: ByteSize, mmu_flags: int, op_children: bool = True) -> Status:
@@ -77,7 +78,7 @@ class VmarRanges(VmarTree):
         if size & PAGE_MASK and self.aspace.system.has_switch("documented_length_aligned"):
             return ZX_ERR_INVALID_ARGS
         with self.aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 return ZX_ERR_BAD_STATE
             if not self.is_in_range(base, rounded):
                 return ZX_ERR_INVALID_ARGS
@@ -105,12 +106,6 @@ class VmarRanges(VmarTree):
                 not may_destroy_vmars or child.base < base or child.end > base + size
             ):
                 return ZX_ERR_INVALID_ARGS
-        return ZX_OK
-
-    def _unmap_of_nothing(self) -> Status:
-        # The documentation says NOT_FOUND; as implemented, removing nothing succeeds.
-        if self.aspace.system.has_switch("documented_unmap_not_found"):
-            return ZX_ERR_NOT_FOUND
         return ZX_OK
 
     def _remove_range(self, base: Vaddr, size: ByteSize) -> Status:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from vmaspace.model.constants import ByteSize, Vaddr, stored_name
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import LifeCycleState, VmAddressRegionOrMapping
+from vmaspace.model.region import ALIVE, DEAD, NOT_READY, VmAddressRegionOrMapping
 from vmaspace.model.region_list import RegionList
 from vmaspace.model.status import (
     ZX_ERR_BAD_STATE,
@@ -66,7 +66,7 @@ class VmarTree(VmAddressRegionOrMapping):
         *Asserts:* NOT_READY; inside the parent; no child of the parent meets the range from above.
         """
         parent = self.parent
-        if self.state is not LifeCycleState.NOT_READY or parent is None:
+        if self.state is not NOT_READY or parent is None:
             raise AssertionViolation("a VMAR to be activated is not ready and has a parent", _FILE)
         if not parent.is_in_range(self.base, self.size):
             raise AssertionViolation("a VMAR lies inside its parent", _FILE)
@@ -75,7 +75,7 @@ class VmarTree(VmAddressRegionOrMapping):
             raise AssertionViolation("the range of a new VMAR is free", _FILE)
         status = parent.subregions.insert_region(self)
         if status is ZX_OK:
-            self.state = LifeCycleState.ALIVE
+            self.state = ALIVE
         return status
 
     # Lookup.
@@ -97,7 +97,7 @@ class VmarTree(VmAddressRegionOrMapping):
         *Asserts:* `lock` is held.
         """
         self.aspace.lock().assert_held()
-        if self.state is not LifeCycleState.ALIVE:
+        if self.state is not ALIVE:
             return None
         return self.subregions.find_region(addr)
 
@@ -144,7 +144,7 @@ class VmarTree(VmAddressRegionOrMapping):
         *Leaves alone:* everything.
         """
         with self.aspace.lock():
-            if self.state is not LifeCycleState.ALIVE:
+            if self.state is not ALIVE:
                 return ZX_ERR_BAD_STATE
             result = visitor(self, 0)
             walk = self.descendants()
@@ -177,7 +177,7 @@ class VmarTree(VmAddressRegionOrMapping):
             parent = current.parent
             if parent is not None:
                 parent.subregions.remove_region(current)
-            current.state = LifeCycleState.DEAD
+            current.state = DEAD
             current.parent = None
             if current is self:
                 return ZX_OK

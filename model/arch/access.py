@@ -10,7 +10,13 @@ Does not model the lock that a harvest drops every 32 entries.
 from __future__ import annotations
 
 from vmaspace.model.arch.mapper import ArchMapper
-from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, NonTerminalAction, TerminalAction
+from vmaspace.model.arch.options import (
+    RESTRICTED,
+    SHARED,
+    UNIFIED,
+    NonTerminalAction,
+    TerminalAction,
+)
 from vmaspace.model.arch.regime import index_at, reach
 from vmaspace.model.arch.tables import present_in
 from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, Vaddr
@@ -67,7 +73,7 @@ class ArchAccess(ArchMapper):
         *Asserts:* x86-64: not unified tables.
         *Leaves alone:* pages of device memory, flag included; on x86-64 large pages are not reported and lose their flags.
         """
-        if self.arch.asserts_unified_unedited and not self.is_editable():
+        if self.kind is UNIFIED and self.arch.asserts_unified_unedited:
             raise AssertionViolation("unified page tables are not harvested", self.arch.mmu_file)
         if not self._is_range_valid(va, count):
             return ZX_ERR_INVALID_ARGS
@@ -94,7 +100,7 @@ class ArchAccess(ArchMapper):
         mark = regime.table_accessed
         is_hardware = self.arch.has_hardware_accessed_flag
         is_root = level == regime.top_level
-        is_shared_root = is_root and self.kind is ArchAspaceKind.SHARED
+        is_shared_root = is_root and self.kind is SHARED
         always = not mark or is_shared_root or (is_root and self._is_root_accessed_elsewhere())
         for slot, entry, start, end in self.entries_in(table, level, low, high):
             if regime.is_leaf(entry, level):
@@ -107,7 +113,7 @@ class ArchAccess(ArchMapper):
             if always or entry & mark:
                 self._harvest_in(below, level - 1, start, end, non_terminal, terminal)
             elif frees:
-                self._unmap_in(below, level - 1, start, end, ArchUnmapOptions.NONE)
+                self._unmap_in(below, level - 1, start, end, 0)
                 if below.num_mappings and self.arch.asserts_whole_harvest:
                     raise AssertionViolation("a harvest covers the whole of a table that it frees", self.arch.mmu_file)
             else:
@@ -127,7 +133,7 @@ class ArchAccess(ArchMapper):
 
     def _is_root_accessed_elsewhere(self) -> bool:
         """Whether accesses leave their mark in the root of unified tables only."""
-        return self.kind is ArchAspaceKind.RESTRICTED and not self.arch.unified_shares_root
+        return self.kind is RESTRICTED and not self.arch.unified_shares_root
 
     def _unmark(self, table: VmPage, slot: int, va: Vaddr, level: int) -> None:
         entry = table.words[slot] & ~self.regime.table_accessed

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID
-from vmaspace.model.arch.options import ArchAspaceKind
+from vmaspace.model.arch.options import SHARED
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
 from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
@@ -198,7 +198,7 @@ def _issue(owed: Shootdown) -> None:
     *Asserts:* the kernel's tables and EL2's are not invalidated as a whole, or one by one.
     """
     tables = owed.tables
-    tag = None if tables.is_kernel or tables.kind is ArchAspaceKind.SHARED else tables.tag
+    tag = None if tables.is_kernel or tables.kind is SHARED else tables.tag
     if owed.is_full:
         if tables.is_kernel:
             raise AssertionViolation("the kernel's translations are never dropped all at once", _FILE)

@@ -11,6 +11,9 @@ from __future__ import annotations
 from vmaspace.model.arch.access import ArchAccess
 from vmaspace.model.arch.ids import UNUSED_ID
 from vmaspace.model.arch.options import (
+    RESTRICTED,
+    SHARED,
+    UNIFIED,
     ArchAspaceKind,
     ArchUnmapOptions,
     ExistingEntryAction,
@@ -99,7 +102,7 @@ class ArchVmAspace(ArchAccess):
         *Fails with:* as `init`.
         *Asserts:* x86-64: there are no arch flags; then as `init`.
         """
-        return self._init_with_role(ArchAspaceKind.RESTRICTED)
+        return self._init_with_role(RESTRICTED)
 
     def init_shared(self) -> Status:
         """Make the root table of a shared part, with a table below every root entry of its range.
@@ -110,7 +113,7 @@ class ArchVmAspace(ArchAccess):
         *Fails with:* as `init`; NO_MEMORY for one of the tables.
         *Asserts:* x86-64: there are no arch flags; then as `init`.
         """
-        status = self._init_with_role(ArchAspaceKind.SHARED)
+        status = self._init_with_role(SHARED)
         if status is not ZX_OK:
             return status
         root = self.own_root()
@@ -144,7 +147,7 @@ class ArchVmAspace(ArchAccess):
             status = self._make_root()
             if status is not ZX_OK:
                 return status
-        self.kind = ArchAspaceKind.UNIFIED
+        self.kind = UNIFIED
         root, theirs = self.own_root(), shared.own_root()
         for slot in shared.root_slots():
             root.words[slot] = theirs.words[slot]
@@ -164,7 +167,7 @@ class ArchVmAspace(ArchAccess):
         *Fails with:* nothing.
         *Asserts:* arm64: nothing is mapped, unless the tables are shared, unified or were never made.
         """
-        is_exempt = self.kind in (ArchAspaceKind.SHARED, ArchAspaceKind.UNIFIED) or self.root is None
+        is_exempt = self.kind in (SHARED, UNIFIED) or self.root is None
         if self.arch.asserts_updates_enabled and not is_exempt and not self._is_cleared():
             raise AssertionViolation("nothing is mapped when updates are disabled", self.arch.mmu_file)
         self.updates_enabled = False
@@ -180,7 +183,7 @@ class ArchVmAspace(ArchAccess):
             raise AssertionViolation("the kernel's page tables are never destroyed", file)
         if self.arch.asserts_inactive_at_destroy and self.active_cpus:
             raise AssertionViolation("no CPU has freed page tables loaded", file)
-        if self.kind is ArchAspaceKind.UNIFIED:
+        if self.kind is UNIFIED:
             if self.shared is not None and self.shared.references == 0:
                 raise AssertionViolation("a unified table's shared part counts it", file)
             if self.restricted is not None and self.restricted.references != 1:
@@ -197,7 +200,7 @@ class ArchVmAspace(ArchAccess):
     def _tables_left(self) -> int:
         """How many tables below the root Destroy would not give back."""
         filled = 0
-        if self.kind is ArchAspaceKind.SHARED:
+        if self.kind is SHARED:
             words = self.own_root().words
             filled = sum(words[slot] != 0 for slot in self.root_slots())
         return self.pt_pages - 1 - filled
@@ -217,7 +220,7 @@ class ArchVmAspace(ArchAccess):
             self.restricted.references -= 1
             self.restricted.unified = None
         self.shared = self.restricted = None
-        if self.kind is ArchAspaceKind.UNIFIED and self.arch.unified_shares_root:
+        if self.kind is UNIFIED and self.arch.unified_shares_root:
             self.asid = UNUSED_ID
             self.root = None
             return ZX_OK
@@ -226,7 +229,7 @@ class ArchVmAspace(ArchAccess):
 
     def _free_root(self) -> None:
         root = self.root
-        if self.kind is ArchAspaceKind.SHARED and root is not None:
+        if self.kind is SHARED and root is not None:
             for slot in self.root_slots():
                 if root.words[slot]:
                     self.give_back(self.table_at(root.words[slot]))
@@ -292,11 +295,11 @@ class ArchVmAspace(ArchAccess):
 
     def _assert_can_unify(self, shared: ArchVmAspace, restricted: ArchVmAspace) -> None:
         file = self.arch.mmu_file
-        if shared.kind is not ArchAspaceKind.SHARED:
+        if shared.kind is not SHARED:
             raise AssertionViolation("the shared part was created shared", file)
-        if restricted.kind is ArchAspaceKind.UNIFIED:
+        if restricted.kind is UNIFIED:
             raise AssertionViolation("the restricted part is not itself unified", file)
-        if restricted.kind is not ArchAspaceKind.RESTRICTED and self._must_be_created_restricted():
+        if restricted.kind is not RESTRICTED and self._must_be_created_restricted():
             raise AssertionViolation("the restricted part was created restricted", file)
         if not (shared.root and restricted.root):
             raise AssertionViolation("both parts have a root table", file)

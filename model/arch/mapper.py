@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vmaspace.model.arch.cursor import MappingCursor
-from vmaspace.model.arch.options import ArchAspaceKind, ArchUnmapOptions, ExistingEntryAction
+from vmaspace.model.arch.options import (
+    ERROR,
+    RESTRICTED,
+    SHARED,
+    UNIFIED,
+    UNMAP_ENLARGE,
+    UNMAP_HARVEST,
+    UPGRADE,
+    ExistingEntryAction,
+)
 from vmaspace.model.arch.record import UnmapHarvest
 from vmaspace.model.arch.regime import ENTRIES, index_at, reach
 from vmaspace.model.arch.tables import ArchTables, present_in
@@ -76,46 +85,49 @@ class ArchMapper(ArchTables):
         status = self._check_regime(va, count)
         if status is not ZX_OK:
             return status
-        return self._map_all(MappingCursor(va, [paddr], count << PAGE_SHIFT), mmu_flags, ExistingEntryAction.ERROR)
+        return self._map_all(MappingCursor(va, [paddr], count << PAGE_SHIFT), mmu_flags, ERROR)
 
     def _map_all(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Map what the cursor goes over; on failure take back what it has passed."""
         self.accessed_since_check = True
         status = self._map_run(cursor, mmu_flags, action)
         if status is not ZX_OK and cursor.va != cursor.start:
-            self._unmap_in(self.own_root(), self.regime.top_level, cursor.start, cursor.va, ArchUnmapOptions.NONE)
+            self._unmap_in(self.own_root(), self.regime.top_level, cursor.start, cursor.va, 0)
         self.shootdown.finish()
         return status
 
     def _map_run(self, cursor: MappingCursor, mmu_flags: int, action: ExistingEntryAction) -> Status:
         """Go down from the root for each last-level table, or large leaf, that the cursor comes to."""
         arch, regime, root, top = self.arch, self.regime, self.own_root(), self.regime.top_level
-        mark = self.map_mark
+        mark, unit = self.map_mark, cursor.unit
         end = (cursor.start | reach(top + 1) - 1) + 1  # of the root
         while cursor.left and cursor.va < end:
-            table, level = root, top
+            table, level, va = root, top, cursor.va
             while level:
-                va, span = cursor.va, reach(level)
                 slot = index_at(va, level)
-                entry = table.words[slot]
+                words = table.words
+                entry = words[slot]
                 if entry and regime.is_leaf(entry, level):
-                    if action is not ExistingEntryAction.ERROR and arch.steps_over_large_pages:
+                    if action is not ERROR and arch.steps_over_large_pages:
                         raise AssertionViolation("single pages are not mapped over a large one", arch.mmu_file)
                     return ZX_ERR_ALREADY_EXISTS
-                if cursor.unit >= span and self._is_leaf_due(cursor, level):
+                if unit > PAGE_SIZE and self._is_leaf_due(cursor, level):
                     if not entry:
                         self._map_leaf(cursor, table, slot, level, mmu_flags)
                         break
                     if not arch.maps_below_tables:
                         return ZX_ERR_ALREADY_EXISTS
-                if entry and not mark & ~entry:
-                    table, level = self.table_at(entry), level - 1
-                    continue
-                below = self._table_for_map(cursor, table, slot, level, mark)
-                if below is None:
-                    cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
-                    return ZX_ERR_NO_MEMORY
-                table, level = below, level - 1
+                if entry:
+                    if mark & ~entry:
+                        words[slot] = entry | mark
+                    table = self.table_at(entry)
+                else:
+                    made = self._hang_table(table, slot, va, level)
+                    if made is None:
+                        cursor.consume(min(PAGE_SIZE, cursor.left))  # so that the roll-back comes past here
+                        return ZX_ERR_NO_MEMORY
+                    table = made
+                level -= 1
             else:
                 status = self._map_pages(cursor, table, mmu_flags, action)
                 if status is not ZX_OK:
@@ -138,21 +150,14 @@ class ArchMapper(ArchTables):
             self.shootdown.enqueue(cursor.va, level, 0, is_terminal=True)
         cursor.consume(reach(level))
 
-    def _table_for_map(
-        self, cursor: MappingCursor, table: VmPage, slot: int, level: int, mark: int
-    ) -> VmPage | None:
-        """The table below a slot that a mapping goes through, marked, and made if there is none; None: out of memory."""
-        entry = table.words[slot]
-        if entry:
-            table.words[slot] = entry | mark
-            return self.table_at(entry)
+    def _hang_table(self, table: VmPage, slot: int, va: Vaddr, level: int) -> VmPage | None:
+        """A new table below an empty slot that a mapping goes through, marked; None: out of memory."""
         made = self.new_table()
-        if made is None:
-            return None
-        new = self.regime.table(made.paddr) | mark
-        if level == self.regime.top_level:
-            self._propagate(slot, cursor.va, new)
-        self.set_entry(table, slot, cursor.va, level, new, is_terminal=False)
+        if made is not None:
+            new = self.regime.table(made.paddr) | self.map_mark
+            if level == self.regime.top_level:
+                self._propagate(slot, va, new)
+            self.set_entry(table, slot, va, level, new, is_terminal=False)
         return made
 
     def _map_pages(
@@ -171,10 +176,10 @@ class ArchMapper(ArchTables):
             if not old:
                 words[slot] = new
                 created += 1
-            elif action is ExistingEntryAction.ERROR:
+            elif action is ERROR:
                 status = ZX_ERR_ALREADY_EXISTS
                 break
-            elif action is ExistingEntryAction.UPGRADE:
+            elif action is UPGRADE:
                 is_same = not (old ^ new) & frame
                 # One page never comes to allow less.
                 if not is_same or (not is_read_only and (old ^ new) & ~ignored):
@@ -207,7 +212,7 @@ class ArchMapper(ArchTables):
     def _propagate(self, slot: int, va: Vaddr, new: int) -> None:
         """A root entry of a restricted part changes in the root of its unified tables too, where these have their own."""
         unified = self.unified
-        if self.kind is not ArchAspaceKind.RESTRICTED or unified is None or self.arch.unified_shares_root:
+        if self.kind is not RESTRICTED or unified is None or self.arch.unified_shares_root:
             return
         root, ours, theirs = unified.own_root(), self.own_root().words[slot], unified.own_root().words[slot]
         flags = self.regime.table_accessed | self.regime.dirty if self.regime.table_accessed else 0
@@ -220,7 +225,7 @@ class ArchMapper(ArchTables):
 
     # Unmapping.
 
-    def unmap(self, va: Vaddr, count: int, options: ArchUnmapOptions = ArchUnmapOptions.NONE) -> Status:
+    def unmap(self, va: Vaddr, count: int, options: int = 0) -> Status:
         """Take away what is mapped in `count` pages from `va` on; holes are fine. A large page that is met in part is split.
 
         *Kernel:* `ArchVmAspace::Unmap` (zircon/kernel/arch/*/mmu*)
@@ -240,25 +245,22 @@ class ArchMapper(ArchTables):
         self.shootdown.finish()
         return status
 
-    def _unmap_in(
-        self, table: VmPage, level: int, low: Vaddr, high: Vaddr, options: ArchUnmapOptions
-    ) -> Status:
+    def _unmap_in(self, table: VmPage, level: int, low: Vaddr, high: Vaddr, options: int) -> Status:
         if level == _LEAF:
             self._unmap_pages(table, low, high, options)
             return ZX_OK
-        regime, span = self.regime, reach(level)
-        is_root = level == regime.top_level
+        regime = self.regime
         for slot, entry, start, end in self.entries_in(table, level, low, high):
             if regime.is_leaf(entry, level):
-                is_whole = end - start == span
+                is_whole = end - start == reach(level)
                 status = ZX_OK if is_whole else self._split_for_edit(table, slot, start, level, options)
                 if status is not ZX_OK:
-                    is_kept = not options & ArchUnmapOptions.ENLARGE if self.arch.enlarges_only_if_asked else not options
+                    is_kept = not options & UNMAP_ENLARGE if self.arch.enlarges_only_if_asked else not options
                     if is_kept or status is ZX_ERR_NOT_SUPPORTED:
                         return status
                 if is_whole or status is not ZX_OK:
                     self.set_entry(table, slot, start, level, 0)
-                    if is_whole and options & ArchUnmapOptions.HARVEST:
+                    if is_whole and options & UNMAP_HARVEST:
                         self._report_removed(entry, level)
                     continue
                 entry = table.words[slot]
@@ -266,14 +268,14 @@ class ArchMapper(ArchTables):
             status = self._unmap_in(below, level - 1, start, end, options)
             if status is not ZX_OK:
                 return status
-            if not below.num_mappings and not (is_root and self.keeps_root_table(slot)):
+            if not below.num_mappings and not (level == regime.top_level and self.keeps_root_table(slot)):
                 self.unlink(table, below, slot, start, level)
         return ZX_OK
 
-    def _unmap_pages(self, table: VmPage, low: Vaddr, high: Vaddr, options: ArchUnmapOptions) -> None:
+    def _unmap_pages(self, table: VmPage, low: Vaddr, high: Vaddr, options: int) -> None:
         words, shootdown = table.words, self.shootdown
         is_told = self.tlb.is_watching or self.is_kernel
-        is_harvest = bool(options & ArchUnmapOptions.HARVEST)
+        is_harvest = options & UNMAP_HARVEST
         removed = 0
         first = index_at(low, _LEAF)
         for slot, entry in present_in(words, first, first + (high - low >> PAGE_SHIFT)):
@@ -289,7 +291,7 @@ class ArchMapper(ArchTables):
 
     def keeps_root_table(self, slot: int) -> bool:
         """Whether the table below a root slot stays when it is empty."""
-        if self.kind is ArchAspaceKind.SHARED:
+        if self.kind is SHARED:
             # As implemented, x86-64 forgets one (`documented_root_slots`); what is made there goes like any other.
             return slot in self.root_slots()
         return self.is_kernel and self.arch.aliases_kernel_half
@@ -320,12 +322,10 @@ class ArchMapper(ArchTables):
 
     # Splitting.
 
-    def _split_for_edit(
-        self, table: VmPage, slot: int, va: Vaddr, level: int, options: ArchUnmapOptions
-    ) -> Status:
+    def _split_for_edit(self, table: VmPage, slot: int, va: Vaddr, level: int, options: int) -> Status:
         """Split a large page that an edit meets in part, unless it is too early for that."""
         # As implemented, the test is on Enlarge being absent; one would expect the reverse.
-        if self.arch.breaks_before_split and not self.system.allows_break_before_make and not options & ArchUnmapOptions.ENLARGE:
+        if self.arch.breaks_before_split and not self.system.allows_break_before_make and not options & UNMAP_ENLARGE:
             return ZX_ERR_NOT_SUPPORTED
         return self._split(table, slot, va, level)
 
@@ -355,9 +355,7 @@ class ArchMapper(ArchTables):
 
     # Protecting.
 
-    def protect(
-        self, va: Vaddr, count: int, mmu_flags: int, options: ArchUnmapOptions = ArchUnmapOptions.NONE
-    ) -> Status:
+    def protect(self, va: Vaddr, count: int, mmu_flags: int, options: int = 0) -> Status:
         """Change the flags of what is mapped in `count` pages from `va` on; holes are skipped.
 
         *Kernel:* `ArchVmAspace::Protect` (zircon/kernel/arch/*/mmu*)
@@ -375,7 +373,7 @@ class ArchMapper(ArchTables):
         if status is not ZX_OK:
             return status
         if self.arch.unmaps_guests_to_protect and self.is_guest:
-            return self.unmap(va, count, ArchUnmapOptions.ENLARGE)
+            return self.unmap(va, count, UNMAP_ENLARGE)
         if self._check_regime(va, count) is not ZX_OK:
             return ZX_ERR_INVALID_ARGS
         if not count:
@@ -386,7 +384,7 @@ class ArchMapper(ArchTables):
         return status
 
     def _protect_in(
-        self, table: VmPage, level: int, low: Vaddr, high: Vaddr, mmu_flags: int, options: ArchUnmapOptions
+        self, table: VmPage, level: int, low: Vaddr, high: Vaddr, mmu_flags: int, options: int
     ) -> Status:
         regime, span, ignored = self.regime, reach(level), self._ignored_flags()
         for slot, found, start, end in self.entries_in(table, level, low, high):
@@ -408,12 +406,8 @@ class ArchMapper(ArchTables):
 
     # Checks.
 
-    def is_editable(self) -> bool:
-        """Whether these tables may be edited directly."""
-        return self.kind is not ArchAspaceKind.UNIFIED
-
     def _assert_editable(self) -> None:
-        if self.arch.asserts_unified_unedited and not self.is_editable():
+        if self.kind is UNIFIED and self.arch.asserts_unified_unedited:
             raise AssertionViolation("unified page tables are not edited directly", self.arch.mmu_file)
 
     def _check_map(self, va: Vaddr, paddrs: Sequence[Paddr], mmu_flags: int, count: int, *, is_run: bool) -> Status:

@@ -6,6 +6,7 @@ Mirrors the enumerations of `zircon/kernel/vm/include/vm/arch_vm_aspace.h`.
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from typing import Final
 
 
 class ExistingEntryAction(IntEnum):
@@ -45,3 +46,16 @@ class ArchAspaceKind(IntEnum):
     RESTRICTED = 1
     SHARED = 2
     UNIFIED = 3
+
+
+# The same by plain names: to look a member up in its class is a call before Python 3.12, and flag objects cost an
+# allocation for each operator.
+SKIP: Final = ExistingEntryAction.SKIP
+ERROR: Final = ExistingEntryAction.ERROR
+UPGRADE: Final = ExistingEntryAction.UPGRADE
+UNMAP_ENLARGE: Final = int(ArchUnmapOptions.ENLARGE)
+UNMAP_HARVEST: Final = int(ArchUnmapOptions.HARVEST)
+PLAIN: Final = ArchAspaceKind.PLAIN
+RESTRICTED: Final = ArchAspaceKind.RESTRICTED
+SHARED: Final = ArchAspaceKind.SHARED
+UNIFIED: Final = ArchAspaceKind.UNIFIED

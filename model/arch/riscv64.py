@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from vmaspace.model.arch.ids import FIRST_USER_ASID, GLOBAL_ASID, UNUSED_ID
-from vmaspace.model.arch.options import ArchAspaceKind
+from vmaspace.model.arch.options import SHARED
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import ALL_RIGHTS, Regime
 from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
@@ -103,7 +103,7 @@ def _issue(owed: Shootdown) -> None:
     """
     tables, tlb = owed.tables, owed.tables.tlb
     tags: list[Tag | None] = [tables.tag]
-    if tables.is_kernel or tables.kind is ArchAspaceKind.SHARED:
+    if tables.is_kernel or tables.kind is SHARED:
         tags = [None]
     elif tables.unified is not None:
         tags.append(tables.unified.tag)

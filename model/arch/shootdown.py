@@ -45,11 +45,12 @@ class ShootdownRules:
 class Shootdown:
     """What one address space owes at the moment."""
 
-    __slots__ = ("_freed", "has_global", "is_full", "items", "rules", "tables")
+    __slots__ = ("_freed", "_full_at", "has_global", "is_full", "items", "rules", "tables")
 
     def __init__(self, tables: ArchTables, rules: ShootdownRules) -> None:
         self.tables = tables
         self.rules = rules
+        self._full_at = tables.regime.top_level if rules.is_full_at_root else None  # a level
         self.items: list[Item] = []
         self.is_full = False  # everything of the address space
         self.has_global = False
@@ -57,18 +58,16 @@ class Shootdown:
 
     def enqueue(self, va: Vaddr, level: int, old: int, *, is_terminal: bool) -> None:
         """The present entry `old` of `level`, on the way to `va`, has changed."""
-        rules, items = self.rules, self.items
+        rules = self.rules
         is_global = old & rules.global_bit != 0
         if is_global:
             self.has_global = True
         if self.is_full:
             return
-        if rules.is_full_at_root and level == self.tables.regime.top_level:
+        if level == self._full_at or (rules.is_full_at_tables and not is_terminal):
             self.is_full = True
             return
-        if rules.is_full_at_tables and not is_terminal:
-            self.is_full = True
-            return
+        items = self.items
         if len(items) == rules.limit:
             if not (rules.kernel_goes_in_batches and self.tables.is_kernel):
                 self.is_full = True

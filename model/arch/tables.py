@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.arch.ids import UNUSED_ID
-from vmaspace.model.arch.options import ArchAspaceKind
+from vmaspace.model.arch.options import PLAIN, SHARED, UNIFIED
 from vmaspace.model.arch.record import Arch
 from vmaspace.model.arch.regime import ENTRIES, Regime, index_at, reach
 from vmaspace.model.arch.shootdown import Shootdown
@@ -36,6 +36,8 @@ def present_in(words: memoryview, first: int, end: int) -> list[tuple[int, int]]
 
     Most tables hold little: a stretch that holds nothing is passed at once.
     """
+    if end - first <= _STRETCH:
+        return [(slot, entry) for slot, entry in enumerate(words[first:end].tolist(), first) if entry]
     found = []
     for at in range(first, end, _STRETCH):
         stretch = words[at : min(at + _STRETCH, end)]
@@ -49,7 +51,7 @@ class ArchTables:
 
     __slots__ = (
         "_leaf_bits", "_page_for", "accessed_since_check", "active_cpus", "allocate_table", "arch", "asid", "base",
-        "dirty_cpus", "flags", "is_guest", "is_kernel", "kind", "map_mark", "memory", "pt_pages", "references", "regime",
+        "dirty_cpus", "flags", "is_guest", "is_kernel", "kind", "last", "map_mark", "memory", "pt_pages", "references", "regime",
         "restricted", "root", "shared", "shootdown", "size", "system", "tlb", "unified", "updates_enabled",
     )  # fmt: skip
 
@@ -67,13 +69,14 @@ class ArchTables:
         self.tlb = system.tlb
         self.base = base
         self.size = size
+        self.last = (base + size - 1) & MAX_U64  # the last byte; of an empty range at 0, which wraps, that of all memory
         self.flags = flags
         self.is_kernel = bool(flags & ArchAspaceFlag.KERNEL)
         self.is_guest = bool(flags & ArchAspaceFlag.GUEST)
         self.regime: Regime = self._regime()
         # What Map sets in every table entry that it goes through.
         self.map_mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
-        self.kind = ArchAspaceKind.PLAIN
+        self.kind = PLAIN
         self.root: VmPage | None = None  # from a successful Init until Destroy
         self.asid = UNUSED_ID  # PCID, ASID or VMID
         self.pt_pages = 0  # the root and the tables below it that are this space's own
@@ -100,7 +103,7 @@ class ArchTables:
 
     def is_valid_vaddr(self, va: Vaddr) -> bool:
         """Whether `va` lies in the range; for an empty range at 0, whose last byte wraps, always."""
-        return self.base <= va <= (self.base + self.size - 1) & MAX_U64
+        return self.base <= va <= self.last
 
     def root_slots(self) -> range:
         """The root slots of the range.
@@ -120,7 +123,7 @@ class ArchTables:
     def shows_in_unified(self, va: Vaddr) -> bool:
         """Whether the root slot of `va` is one that a unified root over this part shows."""
         slots = self.root_slots()
-        return self.kind is not ArchAspaceKind.SHARED or va >> self.arch.root_slot_shift in slots
+        return self.kind is not SHARED or va >> self.arch.root_slot_shift in slots
 
     @property
     def tag(self) -> Tag:
@@ -146,11 +149,10 @@ class ArchTables:
     def new_table(self) -> VmPage | None:
         """A table of zeros; None when memory is out."""
         table = self.allocate_table()
-        if table is None:
-            return None
-        table.is_table = True
-        table.num_mappings = 0
-        self.pt_pages += 1
+        if table is not None:
+            table.is_table = True
+            table.num_mappings = 0
+            self.pt_pages += 1
         return table
 
     def give_back(self, table: VmPage) -> None:
@@ -223,17 +225,16 @@ class ArchTables:
 
         Entries are read now: what a caller changes further on is not seen.
         """
-        span = reach(level)
+        words, span = table.words, reach(level)
+        if not (low ^ (high - 1)) & -span:  # the range lies in one entry
+            slot = index_at(low, level)
+            entry = words[slot]
+            return ((slot, entry, low, high),) if entry else ()
         start = low & ~(ENTRIES * span - 1)  # of the table
         high = min(high, start + ENTRIES * span)
-        first, last = index_at(low, level), index_at(high - 1, level)
-        words = table.words
-        if first == last:
-            entry = words[first]
-            return ((first, entry, low, high),) if entry else ()
         return [
             (slot, entry, max(low, start + slot * span), min(high, start + (slot + 1) * span))
-            for slot, entry in present_in(words, first, last + 1)
+            for slot, entry in present_in(words, index_at(low, level), index_at(high - 1, level) + 1)
         ]
 
     def walk(self, va: Vaddr) -> list[Step]:
@@ -252,7 +253,7 @@ class ArchTables:
         *Fails with:* INVALID_ARGS (x86-64) outside the range; NOT_FOUND when nothing is mapped.
         *Asserts:* x86-64: not unified tables; elsewhere: inside the range; that the memory type is one that it makes.
         """
-        if self.arch.asserts_unified_unedited and self.kind is ArchAspaceKind.UNIFIED:
+        if self.arch.asserts_unified_unedited and self.kind is UNIFIED:
             raise AssertionViolation("unified page tables are not queried", self.arch.mmu_file)
         if not self.is_valid_vaddr(va):
             return self.misuse("an address to be looked up lies in the range"), 0, 0
@@ -280,9 +281,9 @@ class ArchTables:
             top = self.regime.top_level
             upper = MAX_U64 ^ (1 << self.regime.width) - 1 if self.is_kernel else 0
             # Above the last slot of a user's range stands what is not its own: the kernel's half, or a shared part.
-            own = self.is_kernel or self.kind is ArchAspaceKind.UNIFIED
+            own = self.is_kernel or self.kind is UNIFIED
             slots = range(ENTRIES if own else index_at(self.base + self.size - 1, top) + 1)
-            if self.kind is ArchAspaceKind.UNIFIED:
+            if self.kind is UNIFIED:
                 slots = range(self.arch.user_root_slots)
             yield from self._leaves_below(self.root, top, upper, slots)
 

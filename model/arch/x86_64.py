@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.arch.ids import UNUSED_ID
-from vmaspace.model.arch.options import ArchAspaceKind
+from vmaspace.model.arch.options import SHARED
 from vmaspace.model.arch.record import Arch, UnmapHarvest
 from vmaspace.model.arch.regime import Regime
 from vmaspace.model.arch.shootdown import Shootdown, ShootdownRules
@@ -173,7 +173,7 @@ def _issue(owed: Shootdown) -> None:
         # kernel's. So it goes when a mapping fails that has hung a table and not yet made a leaf.
         tlb.excuse(tables.tag)
         return
-    is_shared = tables.kind is ArchAspaceKind.SHARED
+    is_shared = tables.kind is SHARED
     spaces = [tables] if tables.unified is None else [tables, tables.unified]
     everywhere = is_shared or owed.has_global
     active = 0

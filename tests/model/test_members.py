@@ -144,7 +144,7 @@ def test_names_for_what_is_there() -> None:
 )
 def test_who_may_unmap_more_than_was_asked(type: AspaceType, option: ArchUnmapOptions) -> None:
     aspace = System().create_default_aspace(type)
-    assert aspace.enlarge_arch_unmap() is option
+    assert aspace.enlarge_arch_unmap() == option
 
 
 @pytest.mark.parametrize(
