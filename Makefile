@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 check: setup
-	$(BIN)/vmaspace check --profile ci
+	$(BIN)/vmaspace check --profile ci --oracle unicorn
 
 test: setup
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -q
