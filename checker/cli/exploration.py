@@ -15,6 +15,7 @@ from vmaspace.checker.cli.cluster import cluster_of
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program
+from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.result import Progress as Reached
 from vmaspace.checker.engines.explore.run import MIB, Options, generated_text
 from vmaspace.checker.engines.explore.scopes import chosen, explore_all
@@ -30,6 +31,8 @@ MEMORY = {"quick": 1024, "ci": 2048, "nightly": 16384}  # MiB
 
 def explore(o: argparse.Namespace) -> int:
     start = time.monotonic()
+    if o.compact and o.simulate:
+        raise UsageError("--compact is about the states that a search keeps; random walks (--simulate) keep none: leave it out")
     program = load_program(o.spec, o.properties, o.files, o.alone)
     names = known(o.property or (), program.properties, "property")
     contract = elaborate(program)
@@ -42,11 +45,11 @@ def explore(o: argparse.Namespace) -> int:
         jobs=o.jobs, memory=o.memory * MIB, symmetry=o.symmetry, keep_going=o.keep_going, plain=o.plain or o.print_code,
         cache=None if o.no_cache else cache_folder(),
         checkpoint=None if o.checkpoint is None else Path(o.checkpoint), checkpoint_every=o.checkpoint_every,
-        simulate=o.simulate, seed=o.seed,
+        simulate=o.simulate, seed=o.seed, compaction=Compaction(o.seed) if o.compact else None,
     )  # fmt: skip
     try:
         if o.print_code:
-            sys.stdout.write("\n\n".join(generated_text(contract, scope, o.symmetry) for scope in scopes))
+            sys.stdout.write("\n\n".join(generated_text(contract, scope, options) for scope in scopes))
             return 0
         with cluster_of(o, not_with=("plain", "simulate", "checkpoint")) as cluster:
             if cluster is not None:

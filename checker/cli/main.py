@@ -105,9 +105,12 @@ def _explore(p: argparse.ArgumentParser) -> None:
     _only(p)
     p.add_argument("--scope", default="ci", metavar="NAME", help="a scope, and all called NAME_... (default: ci)")
     p.add_argument("--symmetry", action="store_true", help="one state for all that differ in numbering only")
+    p.add_argument(
+        "--compact", action="store_true", help="keep a hash of each state; that one is omitted gets a probability"
+    )
     p.add_argument("--keep-going", action="store_true", help="do not stop at the first property that is broken")
     p.add_argument("--simulate", type=_positive, default=0, metavar="STEPS", help="random walks of so many steps in all")
-    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of the random walks (default: 0)")
+    p.add_argument("--seed", type=_natural, default=0, metavar="N", help="of the random walks and hashes (default: 0)")
     p.add_argument("--jobs", type=_positive, default=1, metavar="N", help="worker threads (default: 1)")
     p.add_argument(
         "--memory", type=_positive, default=4096, metavar="MIB", help="end where states take so much (default: 4096)"

@@ -111,6 +111,8 @@ def exploration_lines(e: dict[str, Any]) -> list[str]:
         f"             {e['seconds']:.2f} s ({rate:,.0f} {what} a second), {e['bytes_per_state']:.0f} bytes each, "
         f"compiled in {e['compile_seconds']:.2f} s",
     ]
+    if e["compaction"]:
+        lines.append(f"             {compaction_line(e['compaction'])}")
     if e["cut"]:
         lines.append(f"             {e['cut']:,} steps leave the scope and were not followed")
     if e["deadlocks"]:
@@ -122,6 +124,15 @@ def exploration_lines(e: dict[str, Any]) -> list[str]:
         never = "" if o["fired"] else "   NEVER: nothing here was said about it"
         lines.append(f"             {name:{width}}  enabled {o['enabled']:>13,}  fired {o['fired']:>13,}{never}")
     return lines
+
+
+def compaction_line(c: dict[str, Any]) -> str:
+    if c["omission"] is None:
+        return "hash compaction: a state of this scope is no larger than a hash, so all were kept whole and none is omitted"
+    return (
+        f"hash compaction to {c['bits']} bits, seed {c['seed']}: "
+        f"that a state is omitted has a probability of at most {c['omission']:.1e}"
+    )
 
 
 def deadlock_lines(trace: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ HEADLINES = {
     Kind.UNSUPPORTED: ("VMA508", "%p cannot be judged at %o", "%p cannot be judged"),
     Kind.PROVED: ("VMA510", "%p survives %o, for any number of elements", "%p holds, for any number of elements"),
     Kind.PASSED: ("VMA511", "%p survives %o, within the bounds", "%p holds, within the bounds"),
+    Kind.LIKELY: ("VMA513", "%p most likely survives %o, within the bounds", "%p most likely holds, within the bounds"),
     Kind.REACHED: ("VMA512", "%p is reached by %o", "%p is reached"),
 }
 

@@ -110,6 +110,8 @@ def mark_of(verdicts: Sequence[Verdict]) -> tuple[str, str]:
         return "?", "yellow"
     if any(verdict.verdict is Kind.DEVIATION for verdict in verdicts):
         return "dev", "cyan"
+    if any(verdict.verdict is Kind.LIKELY for verdict in verdicts):
+        return "~ok", "cyan"
     return "ok", ""
 
 

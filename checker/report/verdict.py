@@ -34,6 +34,7 @@ class Kind(StrEnum):
 
     PROVED = "proved"                       # for any number of elements, for any run
     PASSED = "passed"                       # nothing found within the bounds that the scope names
+    LIKELY = "likely"                       # passed, but for what may have been omitted; the scope says how probably
     REACHED = "reached"                     # a `reach` property has its witness
     DEVIATION = "deviation"                 # broken exactly as its `deviation` mark says
     VIOLATED = "violated"                   # a reachable run breaks it
@@ -57,7 +58,7 @@ class Kind(StrEnum):
         return not (self.is_green or self.is_red)
 
 
-GREEN = frozenset({Kind.PROVED, Kind.PASSED, Kind.REACHED, Kind.DEVIATION})
+GREEN = frozenset({Kind.PROVED, Kind.PASSED, Kind.LIKELY, Kind.REACHED, Kind.DEVIATION})
 RED = frozenset({Kind.VIOLATED, Kind.NOT_INDUCTIVE, Kind.DEVIATION_GONE, Kind.FAILED})
 
 

@@ -41,6 +41,19 @@ def test_counts_as_json_and_orbits(run):
     assert report["explore"]["scopes"][0]["operations"]["unmap"]["fired"] > 0
 
 
+def test_a_search_by_hashes_says_how_sure_it_is_and_goes_on_by_hashes_only(run, tmp_path):
+    wide = ARENA.read_text().replace("base in 0..1, length in 0..2", "base in 0..10000, length in 0..20000")
+    (tmp_path / "wide.aspec").write_text(wide)
+    call = ("--alone", "wide.aspec", "--scope", "p2r2b1s1", "--checkpoint", "kept", "--checkpoint-every", "0.001")
+    code, out, _ = run(*call, "--compact", "--seed", 3)
+    assert code == 0
+    assert "hash compaction to 64 bits, seed 3: that a state is omitted has a probability of at most 3.9e-15" in out
+    assert "36 likely" in out
+    code, out, err = run(*call)
+    assert (code, out) == (2, "")
+    assert "the checkpoint keeps hashes of 64 bits (seed 3), and this search keeps states" in err
+
+
 def test_a_broken_property_is_red_and_its_trace_replays(run, tmp_path, capsys):
     text = ARENA.read_text().replace("invariant rights_only", "invariant never_two_regions \"One at a time.\" from \"here\"\n"
                                      "  (count r: Region where kind(r) != Kind.free) < 2\ninvariant rights_only")  # fmt: skip
@@ -67,6 +80,7 @@ def test_the_code_can_be_printed(run):
         (("--alone", "ARENA", "--scope", "p2r2b1s2"), "there is no scope 'p2r2b1s2'; did you mean"),
         (("--alone", "ARENA", "--scope", "p2r2b1s1", "--property", "siblings"), "there is no property"),
         (("--alone", "ARENA", "--spec", "spec"), "--alone takes the files"),
+        (("--alone", "ARENA", "--scope", "p2r2b1s1", "--compact", "--simulate", 9), "random walks (--simulate) keep none"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_a_line(run, arguments, said):

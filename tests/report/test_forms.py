@@ -118,6 +118,16 @@ def test_an_odd_width_is_no_reason_to_fail(mixed_report: Report, columns: str, m
     assert "exit 1" in printed(mixed_report)
 
 
+def test_what_is_likely_has_a_mark_and_says_how_likely(verdict: Make) -> None:
+    scope = "9 states of scope s; that hash compaction omits a state has a probability of at most 1.0e-09"
+    report = Report((verdict(Kind.LIKELY, engine="explore", scope=scope),))
+    assert "\n  ~ok   siblings_are_disjoint" in printed(report)
+    assert "1 likely" in summary_line(report)
+    assert report_to_json(report)["verdicts"][0]["scope"] == scope
+    VALIDATOR.validate(report_to_json(report))
+    assert f"likely: {scope}" in junit_text(report)
+
+
 def test_summaries(verdict: Make) -> None:
     green = Report((verdict(Kind.PROVED),), seconds=1.0)
     assert summary_line(green) == "1 property, 1 verdict: 1 proved. 1.0 s. exit 0"

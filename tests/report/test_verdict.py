@@ -8,7 +8,7 @@ from vmaspace.checker.report.messages import HEADLINES, code_of, headline
 from vmaspace.checker.report.verdict import Exit, Kind, Place, Report, Verdict
 
 COLOURS = {
-    "green": [Kind.PROVED, Kind.PASSED, Kind.REACHED, Kind.DEVIATION],
+    "green": [Kind.PROVED, Kind.PASSED, Kind.LIKELY, Kind.REACHED, Kind.DEVIATION],
     "red": [Kind.VIOLATED, Kind.NOT_INDUCTIVE, Kind.DEVIATION_GONE, Kind.FAILED],
     "undecided": [Kind.UNREACHED, Kind.UNKNOWN, Kind.UNSUPPORTED],
 }

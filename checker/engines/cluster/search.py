@@ -90,6 +90,9 @@ class ClusterSearch(Search):
         self.crew = self.cluster.crew(self.owner)
         return super().run(tell)
 
+    def enter(self, depth: int, ends: list[int]) -> None:
+        """Owners keep what the last level finds: they are not told which one that is."""
+
     def _begin(self) -> None:
         assert self.crew is not None
         plan = Plan(self.text, self.shape, self.jobs, self.most_states, self.cache)
@@ -161,4 +164,4 @@ class ClusterSearch(Search):
     def key(self, state: State) -> Key:
         self.desk.rows[0].set_words(0, self.layout.to_working(state))
         self.functions["key_of"](self.desk.context.address, self.scratch.address, 0)
-        return self.scratch.words(0, self.layout.words)
+        return self.scratch.words(0, self.shape.kept)

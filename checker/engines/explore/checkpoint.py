@@ -3,6 +3,9 @@
 States and parents are only ever added to, so their files grow by what is new; then one small file, replaced in one go, says how
 much of them counts.  Whatever was written behind that when the process died is written over.  The table of what is
 known is not kept: it follows from the states.
+
+With hash compaction there is a file of hashes too; of the file of states only those count that are still to be expanded, and
+what was expanded before it could be written is a hole.
 """
 
 from __future__ import annotations
@@ -14,16 +17,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmaspace.checker.engines.explore.core import AT
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.logic.packed.program import CUT, FIRST_SLOT, UNSOUND
 
 if TYPE_CHECKING:
+    from vmaspace.checker.engines.explore.memory import Stretch
     from vmaspace.checker.engines.explore.search import Search, Worker
 
-SCHEMA = "vmaspace.checkpoint/1"
+SCHEMA = "vmaspace.checkpoint/2"
 INDEX = "checkpoint.json"
 KEPT = (CUT, UNSOUND, AT["DEADLOCKS"], AT["FIRST_DEADLOCK"], AT["COUNT"])
 
@@ -54,11 +58,13 @@ class Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kept = self.kept or [0] * len(search.workers)
         for w, kept in zip(search.workers, self.kept, strict=True):
-            for file, stretch, size in self._files(w):
-                _append(file, stretch.part(kept * size, w.count * size), kept * size)
+            for file, stretch, size, has in self._files(w):
+                at = max(kept, has.start)
+                _append(file, stretch.part(at * size, has.stop * size), at * size)
         self.kept = [w.count for w in search.workers]
         index = {
             "schema": SCHEMA,
+            "keeps": kept_by(search),
             "search": key_of(search),
             "place": [place.depth, place.ends, place.first],
             "workers": [[w.done, w.inspected, self._counters(search, w)] for w in search.workers],
@@ -73,12 +79,18 @@ class Checkpoint:
         """Put a search where its checkpoint says; None if there is no checkpoint yet."""
         try:
             index = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            if (there := index.get("keeps", "states")) != kept_by(search):
+                raise ScopeError(
+                    f"{self.folder}: the checkpoint keeps {there}, and this search keeps {kept_by(search)}; "
+                    "go on with the same --compact and --seed, or name another folder"
+                )
             if index["search"] != key_of(search):
                 raise ScopeError(f"{self.folder}: the checkpoint is of another search; name another folder or remove it")
-            for w, (done, inspected, counters) in zip(search.workers, index["workers"], strict=True):
-                self._restore(search, w, counters)
-                w.done, w.inspected = done, inspected
             depth, ends, first = index["place"]
+            search.enter(depth, ends)
+            for w, (done, inspected, counters) in zip(search.workers, index["workers"], strict=True):
+                w.done, w.inspected = done, inspected
+                self._restore(search, w, counters)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -89,25 +101,37 @@ class Checkpoint:
     def _restore(self, search: Search, w: Worker, counters: Sequence[int]) -> None:
         for slot, value in zip(self._slots(search), counters, strict=True):
             w.context.set_words(slot, [value])
-        for file, stretch, size in self._files(w):
+        for file, stretch, size, has in self._files(w):
             with file.open("rb") as stored:
-                data = stored.read(w.count * size)
-            if len(data) != w.count * size:
+                stored.seek(has.start * size)
+                data = stored.read(len(has) * size)
+            if len(data) != len(has) * size:
                 raise ValueError(f"{file.name} is too short")
-            stretch.put(data)
+            stretch.put(data, has.start * size)
         w.rebuild_table()
 
-    def _files(self, w: Worker) -> list[tuple[Path, Any, int]]:
-        return [
-            (self.folder / f"states.{w.number}", w.states, 8 * w.width),
-            (self.folder / f"parents.{w.number}", w.parents, 4),
+    def _files(self, w: Worker) -> list[tuple[Path, Stretch, int, range]]:
+        """Each with its memory, the bytes of an entry, and the states of which it must have one."""
+        every = range(w.count)
+        files = [
+            (self.folder / f"states.{w.number}", w.states, 8 * w.width, w.waiting if w.is_compact else every),
+            (self.folder / f"parents.{w.number}", w.parents, 4, every),
         ]
+        if w.is_compact:
+            files.append((self.folder / f"hashes.{w.number}", w.kept, 8, every))
+        return files
 
     def _slots(self, search: Search) -> list[int]:
         return [*KEPT, *range(FIRST_SLOT, search.program.context_size)]
 
     def _counters(self, search: Search, w: Worker) -> list[int]:
         return [w.slot(slot) for slot in self._slots(search)]
+
+
+def kept_by(search: Search) -> str:
+    """What a search keeps, in words."""
+    c = search.compaction
+    return "states" if c is None else f"hashes of {c.bits} bits (seed {c.seed})"
 
 
 def key_of(search: Search) -> str:

@@ -1,14 +1,17 @@
 """The inner loops of the search, as text for `machine`: what becomes of a new state.
 
 Every worker owns the states whose hash falls to it: an array of packed states in the order in which they were found, the
-number of the parent of each, and a table of 32-bit slots: a number, counted from 1, in as many bits as number the slots, and
-part of the hash above it.  `advance` takes states from the owner's queue
-and leaves successors in one buffer for each owner; `gather` looks them up there.  States that were just sent are
-remembered in a small cache and not sent again.
+number of the parent of each, and a table of 32-bit slots: a number, counted from 1, in as many bits as number the slots,
+and part of the hash above it.  `advance` takes states from the owner's queue and leaves successors in one buffer for each
+owner; `gather` looks them up there.  States that were just sent are remembered in a small cache and not sent again.
+
+What is kept to be looked up is the states themselves; with `compaction`, their hashes: a state then counts in the array of
+states from when it is found until it is expanded.
 """
 
 from __future__ import annotations
 
+from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.logic.packed.program import FIRST_SLOT
 
 MOST_WORKERS = 64
@@ -17,7 +20,7 @@ ENTRY_EXTRA = 2  # words of a buffer entry before the state: its hash, its paren
 # Words of the context, after those of `program`.
 NAMES = (
     "STATES", "COUNT", "PARENTS", "TABLE", "SLOT_BITS", "CACHE", "CACHE_MASK", "WORKER", "WORKERS", "WORK", "WORK_NEXT",
-    "LIMIT", "DEADLOCKS", "FIRST_DEADLOCK", "SENT",
+    "LIMIT", "DEADLOCKS", "FIRST_DEADLOCK", "SENT", "KEPT",
 )  # fmt: skip
 FIRST = 8
 AT = {name: FIRST + i for i, name in enumerate(NAMES)}
@@ -25,7 +28,7 @@ AT["BUFFERS"] = 24  # one address for each owner
 AT["FILLED"] = 24 + MOST_WORKERS  # entries in each
 assert AT["FILLED"] + MOST_WORKERS <= FIRST_SLOT
 
-TEXT = '''
+HASH = '''
 def hash_of(P: Words) -> Word:
     h = 7046029254386353131
     for i in range(WIDTH):
@@ -33,8 +36,9 @@ def hash_of(P: Words) -> Word:
         h = h ^ (h >> 32)
     h = h * -4658895280553007687
     return h ^ (h >> 29)
+'''
 
-
+TEXT = '''
 def emit(C: Words, T: Words) -> Word:
     P = local(WIDTH_LITERAL)
     canonical(C, T, P)
@@ -86,6 +90,7 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
     C = words(context)
     table = halves(C[TABLE])
     states = words(C[STATES])
+    kept = words(C[KEPT])
     parents = halves(C[PARENTS])
     bits = C[SLOT_BITS]
     mask = (1 << bits) - 1
@@ -97,8 +102,8 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
         ahead = i + 6
         if ahead < count:
             there = table[entries[ahead * ENTRY] & mask] & mask
-            prefetch(states, there * WIDTH - WIDTH)
-        P = words(buffer + (i * ENTRY + 2) * 8)
+            prefetch(kept, (there - 1) * KEPT_WIDTH)
+        K = words(buffer + (i * ENTRY + KEPT_FROM) * 8)
         h = entries[i * ENTRY]
         slot = h & mask
         mark = (h >> 32) >> bits
@@ -106,10 +111,10 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
         while table[slot] != 0:
             found = table[slot]
             if found >> bits == mark:
-                at = ((found & mask) - 1) * WIDTH
+                at = ((found & mask) - 1) * KEPT_WIDTH
                 known = True
-                for j in range(WIDTH):
-                    if states[at + j] != P[j]:
+                for j in range(KEPT_WIDTH):
+                    if kept[at + j] != K[j]:
                         known = False
                 if known:
                     break
@@ -119,8 +124,12 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
             C[COUNT] = number + 1
             table[slot] = (mark << bits) | (number + 1)
             parents[number] = entries[i * ENTRY + 1]
-            for j in range(WIDTH):
-                states[number * WIDTH + j] = P[j]
+            for j in range(KEPT_WIDTH):
+                kept[number * KEPT_WIDTH + j] = K[j]
+            if COMPACT:
+                P = words(buffer + (i * ENTRY + 2) * 8)
+                for j in range(WIDTH):
+                    states[number * WIDTH + j] = P[j]
     return C[COUNT]
 
 
@@ -140,7 +149,7 @@ def rehash(context: Word, address: Word, bits: Word) -> Word:
     table = halves(address)
     mask = (1 << bits) - 1
     for number in range(C[COUNT]):
-        h = hash_of(words(C[STATES] + number * WIDTH * 8))
+        h = words(C[KEPT])[number] if COMPACT else hash_of(words(C[STATES] + number * WIDTH * 8))
         slot = h & mask
         while table[slot] != 0:
             slot = (slot + 1) & mask
@@ -157,14 +166,22 @@ def first_state(context: Word) -> Word:
 
 def key_of(context: Word, target: Word) -> Word:
     C = words(context)
-    return canonical(C, words(C[WORK]), words(target))
+    P = words(target)
+    canonical(C, words(C[WORK]), P)
+    if COMPACT:
+        P[0] = hash_of(P)
+    return 0
 '''
 
 
-def core_text(width: int, counters: list[int]) -> str:
+def core_text(width: int, counters: list[int], compaction: Compaction | None = None) -> str:
     """The text for packed states of so many words; `counters` are the words that count calls."""
-    constants = {**AT, "WIDTH": width, "ENTRY": width + ENTRY_EXTRA}
+    kept = {"COMPACT": 0, "KEPT_WIDTH": width, "KEPT_FROM": ENTRY_EXTRA}
+    if compaction is not None:
+        kept = {"COMPACT": 1, "KEPT_WIDTH": 1, "KEPT_FROM": 0}
+    constants = {**AT, **kept, "WIDTH": width, "ENTRY": width + ENTRY_EXTRA}
     lines = [f"{name} = {value}" for name, value in constants.items()]
     total = " + ".join(f"C[{i}]" for i in counters) or "0"
     steps = f"\n\ndef steps_of(C: Words) -> Word:\n    return {total}\n"
-    return "\n".join(lines) + steps + TEXT.replace("WIDTH_LITERAL", str(width))
+    hashing = HASH if compaction is None else "\n\n" + compaction.text(width)
+    return "\n".join(lines) + steps + hashing + TEXT.replace("WIDTH_LITERAL", str(width))

@@ -25,11 +25,22 @@ class Stretch:
         del self._view
         self.map.close()
 
+    def release(self, start: int, end: int) -> int:
+        """Give back the memory of these bytes, as far as they are large pieces; they read as zeros from now on.
+
+        Says up to where, to go on from there.
+        """
+        first, last = -(-start // LARGE) * LARGE, end // LARGE * LARGE
+        if first >= last or not hasattr(mmap, "MADV_DONTNEED"):
+            return start
+        self.map.madvise(mmap.MADV_DONTNEED, first, last - first)
+        return last
+
     def part(self, start: int, end: int) -> bytes:
         return self.map[start:end]
 
-    def put(self, data: bytes) -> None:
-        self.map[: len(data)] = data
+    def put(self, data: bytes, at: int = 0) -> None:
+        self.map[at : at + len(data)] = data
 
     def words(self, at: int, count: int) -> tuple[int, ...]:
         """Words as numbers without a sign."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.result import Progress, Result
 from vmaspace.checker.engines.explore.witness import Key, Move, Witness
 from vmaspace.checker.logic.contract import Contract, Property, Scope
@@ -29,6 +30,7 @@ class PlainSearch:
         start: Callable[[State], State],
         symmetry: bool = False,
         keep_going: bool = False,
+        compaction: Compaction | None = None,
     ) -> None:
         self.contract = contract
         self.scope = scope
@@ -36,16 +38,25 @@ class PlainSearch:
         self.keep_going = keep_going
         self.program = Program(contract, scope)
         self.layout = self.program.layout
+        self.compaction = None if compaction is None else compaction.of(self.layout.words)
         self.start = start(self.layout.world)
         self.witness = Witness(contract, self.program, self.key)
         self.interpreter = self.witness.interpreter
         self.numbers: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.waiting: dict[int, Key] = {}  # packed states that are still to be expanded
         self.parents: list[int] = []
 
-    def key(self, state: State) -> Key:
+    def packed(self, state: State) -> Key:
         packed = self.layout.pack(self.layout.to_working(state))
         return least(self.layout, packed) if self.symmetry else packed
+
+    def kept(self, packed: Key) -> Key:
+        return packed if self.compaction is None else (self.compaction.hash(packed),)
+
+    def key(self, state: State) -> Key:
+        """What is kept of a state."""
+        return self.kept(self.packed(state))
 
     def keys_to(self, number: int) -> list[Key]:
         found = [number]
@@ -64,6 +75,8 @@ class PlainSearch:
         except KeyboardInterrupt:
             result.reason = "interrupted"
         result.states = len(self.keys)
+        if self.compaction is not None:
+            result.omission = self.compaction.omission(result.states)
         result.seconds = time.monotonic() - began
         return result
 
@@ -92,11 +105,13 @@ class PlainSearch:
         return not self.keep_going and any(p.kind != "reach" and p.deviation is None for p in broken)
 
     def _add(self, state: State, parent: int, result: Result) -> bool:
-        key = self.key(state)
+        packed = self.packed(state)
+        key = self.kept(packed)
         if key in self.numbers:
             return False
         number = self.numbers[key] = len(self.keys)
         self.keys.append(key)
+        self.waiting[number] = packed
         self.parents.append(parent)
         for p in self.contract.properties.values():
             if p.kind == "after" or (p.kind == "invariant" and is_of_steps(p)):
@@ -107,7 +122,7 @@ class PlainSearch:
         return True
 
     def _expand(self, number: int, found: list[int], result: Result) -> None:
-        state = self.layout.from_working(self.layout.unpack(self.keys[number]))
+        state = self.layout.from_working(self.layout.unpack(self.waiting.pop(number)))
         steps = 0
         for name, op in self.contract.operations.items():
             for env in self.witness.calls(name, state):

@@ -32,6 +32,7 @@ class Result:
     """What a search found; `reason` says why it ended before every state was looked at.
 
     failures: by property and operation (None: a state by itself), the number of the state where it happens first.
+    omission: with hash compaction, how probable it is at most that a state was omitted; None if every state was kept whole.
     """
 
     states: int = 0
@@ -47,6 +48,7 @@ class Result:
     bytes_a_state: float = 0.0
     seconds: float = 0.0
     compile_seconds: float = 0.0
+    omission: float | None = None
 
 
 class Stopped(Exception):

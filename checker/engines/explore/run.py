@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint
+from vmaspace.checker.engines.explore.compaction import MOST_OMISSION, Compaction
 from vmaspace.checker.engines.explore.core import core_text
 from vmaspace.checker.engines.explore.plain import PlainSearch
 from vmaspace.checker.engines.explore.result import Progress, Result, Searching
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vmaspace.checker.engines.cluster.connection import Cluster
 
 MIB = 1 << 20
+PROBABLE = "that hash compaction omits a state has a probability of at most {:.1e}"
 DEADLOCK = "deadlock"  # the name of the trace, where a property would have its own
 
 
@@ -36,6 +38,7 @@ class Options:
 
     `simulate`: take so many steps at random instead.  With `checkpoint`, a folder, a search writes there every so many
     seconds how far it is, and goes on from there.  With `cluster` the workers are there, and `jobs` says how many.
+    `compaction`: keep hashes where they are smaller than states.
     """
 
     jobs: int = 1
@@ -49,6 +52,7 @@ class Options:
     simulate: int = 0
     seed: int = 0
     cluster: Cluster | None = None
+    compaction: Compaction | None = None
 
 
 class Explorer:
@@ -98,7 +102,12 @@ class Explorer:
     def base(self, p: Property, name: str, operation: str | None, result: Result) -> Verdict:
         """What is said of a property that nothing was found about."""
         scope = self.reach_of(result)
-        return Verdict(name, p.name, operation, "explore", Kind.PASSED, 0.0, scope, place_of(p.span))
+        kind, reason = Kind.PASSED, ""
+        if result.omission is not None:
+            kind = Kind.LIKELY
+            if result.omission > MOST_OMISSION:
+                kind, reason = Kind.UNKNOWN, f"{PROBABLE.format(result.omission)}: too probable to say that nothing is wrong"
+        return Verdict(name, p.name, operation, "explore", kind, 0.0, scope, place_of(p.span), reason=reason)
 
     def broken(self, p: Property, result: Result) -> dict[str, tuple[list[Move], str]]:
         """The runs that break a property, by their last operation; and what could not be made a run."""
@@ -136,7 +145,7 @@ class Explorer:
         return replace(base, verdict=kind, reason=reason, trace=self.trace(p, operation, kind, reason, moves))
 
     def reach(self, p: Property, result: Result) -> Verdict:
-        base = replace(self.base(p, p.name, None, result), verdict=Kind.UNREACHED)
+        base = replace(self.base(p, p.name, None, result), verdict=Kind.UNREACHED, reason="")
         number = result.failures.get((p.name, None))
         if number is None:
             return replace(base, reason=result.reason or "no state of this scope is like this")
@@ -172,7 +181,8 @@ class Explorer:
             return f"{self.options.simulate:,} steps of random walks in scope {self.scope.name}"
         what = "orbits" if self.options.symmetry else "states"
         within = f", runs of up to {self.scope.steps} operations" if self.scope.steps else ""
-        return f"{result.states:,} {what} of scope {self.scope.name}{within}"
+        hashed = "" if result.omission is None else f"; {PROBABLE.format(result.omission)}"
+        return f"{result.states:,} {what} of scope {self.scope.name}{within}{hashed}"
 
     # --- numbers ---------------------------------------------------------------------------------------------------
 
@@ -197,6 +207,7 @@ class Explorer:
             "operations": operations,
             "never_fired": [name for name, o in operations.items() if not o["fired"]],
             "symmetry": self.options.symmetry,
+            "compaction": self.compaction(result),
             "jobs": self.options.jobs,
             "cluster": self.options.cluster is not None,
             "machine_code": not self.options.plain,
@@ -208,11 +219,19 @@ class Explorer:
         }
 
 
+    def compaction(self, result: Result) -> dict[str, Any] | None:
+        """How states were hashed, and how probable an omission is: null if they were kept whole all the same."""
+        asked = self.options.compaction
+        if asked is None:
+            return None
+        return {"bits": asked.bits, "seed": asked.seed, "omission": result.omission}
+
+
 def make_search(
     contract: Contract, scope: Scope, start: Callable[[State], State], options: Options
 ) -> Searching:
     if options.plain:
-        return PlainSearch(contract, scope, start, options.symmetry, options.keep_going)
+        return PlainSearch(contract, scope, start, options.symmetry, options.keep_going, options.compaction)
     from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
 
     if options.cluster is not None:
@@ -220,7 +239,7 @@ def make_search(
 
         return ClusterSearch(
             options.cluster, contract, scope, start, memory=options.memory, cache=options.cache,
-            symmetry=options.symmetry, keep_going=options.keep_going,
+            symmetry=options.symmetry, keep_going=options.keep_going, compaction=options.compaction,
         )  # fmt: skip
     kept = None
     if options.checkpoint is not None:
@@ -228,6 +247,7 @@ def make_search(
     search = Search(
         contract, scope, start, jobs=1 if options.simulate else options.jobs, memory=options.memory, cache=options.cache,
         symmetry=options.symmetry, keep_going=options.keep_going, checkpoint=kept,
+        compaction=None if options.simulate else options.compaction,
     )  # fmt: skip
     if not options.simulate:
         return search
@@ -236,7 +256,9 @@ def make_search(
     return Walks(search, options.simulate, options.seed)
 
 
-def generated_text(contract: Contract, scope: Scope, symmetry: bool) -> str:
+def generated_text(contract: Contract, scope: Scope, options: Options) -> str:
     """The code of a scope, as it goes to the compiler."""
-    program = Program(contract, scope, symmetry)
-    return core_text(program.layout.words, list(program.calls.values())) + program.text
+    program = Program(contract, scope, options.symmetry)
+    width = program.layout.words
+    compaction = None if options.compaction is None else options.compaction.of(width)
+    return core_text(width, list(program.calls.values()), compaction) + program.text

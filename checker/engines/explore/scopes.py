@@ -17,7 +17,7 @@ from vmaspace.checker.report.verdict import Kind, Verdict
 
 # From the answer that says most to the one that says least.
 WEIGHT = (
-    Kind.FAILED, Kind.VIOLATED, Kind.DEVIATION, Kind.REACHED, Kind.UNKNOWN, Kind.PASSED, Kind.UNREACHED,
+    Kind.FAILED, Kind.VIOLATED, Kind.DEVIATION, Kind.REACHED, Kind.UNKNOWN, Kind.LIKELY, Kind.PASSED, Kind.UNREACHED,
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def together(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 def _joined(same: list[Verdict]) -> Verdict:
     best = min(same, key=lambda v: WEIGHT.index(v.verdict))
-    if best.verdict is Kind.PASSED:
+    if best.verdict in (Kind.PASSED, Kind.LIKELY):
         scope = "; ".join(dict.fromkeys(v.scope for v in same))
     else:
         scope = best.scope

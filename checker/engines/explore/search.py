@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
+from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, MOST_WORKERS, core_text
 from vmaspace.checker.engines.explore.memory import Stretch
 from vmaspace.checker.engines.explore.result import Part, Progress, Result, Stopped
@@ -43,15 +44,21 @@ class Shape:
     state_size: int  # without them
     constants: tuple[int, ...]
     context_size: int
+    is_compact: bool = False  # only a hash of a state is kept
 
     @staticmethod
-    def of(program: Program) -> Shape:
+    def of(program: Program, is_compact: bool = False) -> Shape:
         a = program.layout
-        return Shape(a.words, a.size, a.state_size, tuple(a.constants()), program.context_size)
+        return Shape(a.words, a.size, a.state_size, tuple(a.constants()), program.context_size, is_compact)
 
     @property
     def entry(self) -> int:
         return self.width + ENTRY_EXTRA
+
+    @property
+    def kept(self) -> int:
+        """Of what is looked up."""
+        return 1 if self.is_compact else self.width
 
 
 class Worker:
@@ -65,8 +72,11 @@ class Worker:
         self.functions = functions
         self.entry = shape.entry
         self.width = shape.width
+        self.is_compact = shape.is_compact
+        self.kept_width = shape.kept
         self.context = Stretch(8 * shape.context_size)
         self.states = Stretch(8 * self.width * most_states)
+        self.kept = Stretch(8 * most_states) if self.is_compact else self.states
         self.parents = Stretch(4 * most_states)
         self.table = Stretch(4 << FIRST_TABLE)
         self.slot_bits = FIRST_TABLE
@@ -79,6 +89,7 @@ class Worker:
             ("STATES", self.states.address), ("PARENTS", self.parents.address), ("TABLE", self.table.address),
             ("SLOT_BITS", FIRST_TABLE), ("CACHE", self.cache.address), ("CACHE_MASK", CACHE - 1), ("WORKER", number),
             ("WORKERS", workers), ("WORK", self.rows[0].address), ("WORK_NEXT", self.rows[1].address), ("LIMIT", ROUND),
+            ("KEPT", self.kept.address),
         ):  # fmt: skip
             self.set(name, value)
         for owner, buffer in enumerate(self.buffers):
@@ -86,6 +97,8 @@ class Worker:
         self.done = 0  # states that are expanded
         self.inspected = 0
         self.is_full = False  # something was sent that there was no room for
+        self.wanted = 1 << 64  # states from here on are never expanded
+        self.released = [0, 0]  # bytes of states that are gone: up to here, and after those that are to be expanded
 
     def get(self, name: str) -> int:
         return self.context.words(AT[name], 1)[0]
@@ -111,10 +124,17 @@ class Worker:
     @property
     def memory(self) -> int:
         """Bytes that the part of the visited set takes."""
-        return self.count * (8 * self.width + 4) + (4 << self.slot_bits)
+        waiting = len(self.waiting) if self.is_compact else 0
+        return self.count * (8 * self.kept_width + 4) + (4 << self.slot_bits) + 8 * self.width * waiting
+
+    @property
+    def waiting(self) -> range:
+        """The states that are still to be expanded."""
+        return range(self.done, max(self.done, min(self.count, self.wanted)))
 
     def packed(self, index: int) -> tuple[int, ...]:
-        return self.states.words(index * self.width, self.width)
+        """What is kept of a state."""
+        return self.kept.words(index * self.kept_width, self.kept_width)
 
     def parent(self, index: int) -> int:
         half = self.parents.words(index // 2, 1)[0]
@@ -145,6 +165,18 @@ class Worker:
         """Judge the states that are new."""
         self.functions["inspect"](self.context.address, self.inspected, self.count)
         self.inspected = self.count
+        if self.is_compact:
+            self._release()
+
+    def _release(self) -> None:
+        """Keep no state but those that are still to be expanded."""
+        size, waiting = 8 * self.width, self.waiting
+        gone, spare = self.released
+        spare = max(spare, waiting.stop * size)
+        self.released = [
+            self.states.release(gone, waiting.start * size),
+            self.states.release(spare, self.count * size),
+        ]
 
     def _make_room(self, more: int) -> None:
         bits = _slot_bits(self.count + more, self.slot_bits)
@@ -177,11 +209,14 @@ class Search:
         symmetry: bool = False,
         keep_going: bool = False,
         checkpoint: Checkpoint | None = None,
+        compaction: Compaction | None = None,
     ) -> None:
         began = time.monotonic()
         self.program = Program(contract, scope, symmetry)
         self.layout = self.program.layout
-        self.text = core_text(self.layout.words, list(self.program.calls.values())) + self.program.text
+        width = self.layout.words
+        self.compaction = None if compaction is None else compaction.of(width)
+        self.text = core_text(width, list(self.program.calls.values()), self.compaction) + self.program.text
         self.native = Native(self.text, EXPORTED, cache)
         self.compile_seconds = time.monotonic() - began
         self.functions = {name: self.native.function(name, 3) for name in EXPORTED}
@@ -190,13 +225,14 @@ class Search:
         self.steps = scope.steps or None
         self.keep_going = keep_going
         self.checkpoint = checkpoint
-        self.shape = Shape.of(self.program)
-        # Memory is counted after a round: that much more may come in one.  A number of a state has 32 bits.
-        self.most_states = min(memory // (8 * self.layout.words) + jobs * 2 * ROUND, (1 << 32) // jobs)
+        self.shape = Shape.of(self.program, self.compaction is not None)
+        # A state takes 8 bytes more at least.  Memory is counted after a round: that much more may come in one.  Numbers of
+        # states have 32 bits.
+        self.most_states = min(memory // (8 * self.shape.kept + 8) + jobs * 2 * ROUND, (1 << 32) // jobs)
         if jobs > MOST_WORKERS:
             raise ScopeError(f"{jobs} workers are too many for one search: {MOST_WORKERS} at most")
         self.parts = self._make_parts()
-        self.scratch = Stretch(8 * self.layout.words)
+        self.scratch = Stretch(8 * width)
         self.start = start(self.layout.world)
 
     def _make_parts(self) -> Sequence[Part]:
@@ -226,6 +262,7 @@ class Search:
                         depth, ends = depth + 1, counts
                     if depth == self.steps:
                         break
+                    self.enter(depth, ends)
                     reason = self._level(ends, depth, began, tell)
             except KeyboardInterrupt:
                 reason = "interrupted"
@@ -234,6 +271,12 @@ class Search:
         result = self.result(max(0, depth), reason)
         result.seconds = time.monotonic() - began
         return result
+
+    def enter(self, depth: int, ends: list[int]) -> None:
+        """A level begins, or is taken up again; what the last one finds is not expanded."""
+        if depth + 1 == self.steps:
+            for w, end in zip(self.workers, ends, strict=True):
+                w.wanted = end
 
     def _begin(self) -> None:
         self.workers[0].begin(self.layout.to_working(self.start))
@@ -339,6 +382,7 @@ class Search:
             reason=reason,
             bytes_a_state=sum(w.memory for w in self.parts) / max(1, states),
             compile_seconds=self.compile_seconds,
+            omission=None if self.compaction is None else self.compaction.omission(states),
         )
 
     def path(self, number: int) -> list[int]:
@@ -353,11 +397,11 @@ class Search:
         return [self.parts[n % self.jobs].packed(n // self.jobs) for n in self.path(number)]
 
     def key(self, state: State) -> tuple[int, ...]:
-        """The packed form, of the orbit with symmetry."""
+        """What is kept of a state: its packed form, with symmetry that of its orbit; or the hash of that."""
         w = self.workers[0]
         w.rows[0].set_words(0, self.layout.to_working(state))
         self.functions["key_of"](w.context.address, self.scratch.address, 0)
-        return self.scratch.words(0, self.layout.words)
+        return self.scratch.words(0, self.shape.kept)
 
 
 def _slot_bits(states: int, bits: int) -> int:

@@ -30,6 +30,14 @@ def arena_text():
 
 
 @pytest.fixture(scope="session")
+def wide_text(arena_text):
+    """The same states in two words each: room for places that no region ever has."""
+    old = "ALL = {read}, base in 0..2, length"
+    assert old in arena_text
+    return arena_text.replace(old, "ALL = {read}, base in 0..5000, length")
+
+
+@pytest.fixture(scope="session")
 def arena(contract_of, arena_text):
     return contract_of(arena_text)
 

@@ -50,6 +50,23 @@ def test_every_property_comes_out_as_the_library_says(contract, cache):
     assert fired == set(contract.operations)
 
 
+def tried(scope, name):
+    """The numbers that a var, parameter or given has in a scope."""
+    return set(scope.givens.get(name, ()) or scope.values.get(name, ()))
+
+
+def test_what_ci_reaches_nightly_reaches(contract):
+    """Its scopes are too large for a test, so that is said by what they try: as many elements, steps and values, or more."""
+    for small in chosen(contract, "ci"):
+        large = contract.scopes[small.name.replace("ci_", "nightly_")]
+        assert large.steps >= small.steps
+        assert large.counts.keys() == small.counts.keys()
+        assert all(large.counts[sort] >= count for sort, count in small.counts.items())
+        assert large.ranges == small.ranges
+        for name in [*small.givens, *small.values]:
+            assert tried(small, name) <= tried(large, name), (large.name, name)
+
+
 def verdict(name, kind, engine):
     return Verdict(name, name.rpartition("/")[2], None, engine, kind)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vmaspace.checker.cli.showing import deadlock_lines
+from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.run import MIB, Explorer, Options
 from vmaspace.checker.engines.replay import replay
 from vmaspace.checker.logic.packed.layout import ScopeError
@@ -19,13 +20,16 @@ def explored(contract, scope, **options):
     return {v.id: v for v in verdicts}, statistics
 
 
-@pytest.mark.parametrize("options", [{}, {"jobs": 2}, {"symmetry": True}], ids=str)
+HASHES = {"jobs": 2, "symmetry": True, "compaction": Compaction(seed=1, bits=60)}
+
+
+@pytest.mark.parametrize("options", [{}, {"jobs": 2}, {"symmetry": True}, HASHES], ids=str)
 @pytest.mark.parametrize(
     ("fault", "name", "steps"), [("a", "siblings_are_disjoint", 3), ("b", "children_lie_inside_their_parent", 5)]
 )
-def test_the_shortest_run_of_a_planted_fault(request, contract_of, fault, name, steps, options):
+def test_the_shortest_run_of_a_planted_fault(request, contract_of, cache, fault, name, steps, options):
     contract = contract_of(request.getfixturevalue(f"fault_{fault}"))
-    verdicts, _ = explored(contract, "p3r3b1s3", **options)
+    verdicts, _ = explored(contract, "p3r3b1s3", cache=cache, **options)
     (red,) = [v for v in verdicts.values() if v.property == name]
     assert red.verdict is Kind.VIOLATED
     assert len(red.trace.steps) == steps
