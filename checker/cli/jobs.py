@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,11 +25,13 @@ from vmaspace.checker.cli.sources import known, load_program, settings
 from vmaspace.checker.cli.subjects import modules_here, system_class
 from vmaspace.checker.cli.tables import edit_tables, refuse_texts
 from vmaspace.checker.engines.audit import ENGINES, Audit
+from vmaspace.checker.engines.cluster.connection import Cluster
 from vmaspace.checker.engines.cluster.hands import Hands
 from vmaspace.checker.engines.conformance import ConformanceError, runner
 from vmaspace.checker.engines.conformance.results import Outcome
 from vmaspace.checker.engines.entries.run import write_claims
 from vmaspace.checker.engines.explore.scopes import disagreements
+from vmaspace.checker.engines.fuzz.campaigns import Recipe, divided, fuzz_together
 from vmaspace.checker.engines.fuzz.run import fuzz as run_fuzz
 from vmaspace.checker.engines.oracle import Watch
 from vmaspace.checker.engines.prove.induction import Induction
@@ -114,6 +117,8 @@ def prove(o: argparse.Namespace) -> int:
 def fuzz(o: argparse.Namespace) -> int:
     seconds = o.seconds if o.seconds is not None or o.steps is not None else FUZZ_SECONDS
     if o.level == "arch":
+        if o.cluster is not None:
+            raise UsageError("--level arch works on this machine alone: without --cluster")
         refuse_texts(o)
         start = time.monotonic()
         verdicts, statistics, is_late = edit_tables(o.seed, o.steps, seconds, o.arch or (), o.model)
@@ -122,7 +127,11 @@ def fuzz(o: argparse.Namespace) -> int:
     start = time.monotonic()
     program = load_program(o.spec, o.properties, o.files, o.alone)
     watch = Watch() if has_oracle else None
-    verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model, watch)
+    with cluster_of(o, not_with=("oracle",)) as cluster:
+        if cluster is not None:
+            verdicts, statistics = fuzz_cluster(program, o, seconds, cluster)
+        else:
+            verdicts, statistics = fuzz_all(program, o.seed, o.steps, seconds, o.arch or (), o.model, watch)
     if watch is not None:
         verdicts, statistics["oracle"] = watched(verdicts, watch)
     return show(o, verdicts, {"fuzz": statistics}, start, bool(statistics.get("interrupted")))
@@ -234,6 +243,19 @@ def fuzz_all(
             arches=tuple(arches),
             progress=progress,
         )
+    return result.verdicts, result.statistics
+
+
+def fuzz_cluster(
+    program: CheckedProgram, o: argparse.Namespace, seconds: float | None, cluster: Cluster
+) -> tuple[list[Verdict], dict[str, Any]]:
+    """The same by workers of a cluster, in campaigns with seeds of their own."""
+    chosen = System if o.model is None else system_class(o.model)
+    name = o.model or f"{chosen.__module__}:{chosen.__qualname__}"
+    recipe = Recipe(program, name, tuple(o.arch or ()), os.getcwd())
+    campaigns = divided(o.seed, o.steps, seconds, cluster.workers)
+    with Progress("fuzz", o.steps) as progress:
+        result = fuzz_together(Hands(cluster), recipe, campaigns, progress)
     return result.verdicts, result.statistics
 
 

@@ -142,6 +142,7 @@ def _fuzz(p: argparse.ArgumentParser) -> None:
         "--level", choices=LEVELS, default="vm", help="address spaces, or page tables by themselves (default: vm)"
     )
     _oracle(p, "compare what each step writes into page tables with an emulated MMU")
+    _cluster(p)
     _model(p)
     _output(p)
 

@@ -49,8 +49,9 @@ def summary(blocks: dict[str, Any]) -> list[str]:
     if "fuzz" in blocks:
         f = blocks["fuzz"]
         rate = f["steps"] / f["seconds"] if f["seconds"] else 0.0
+        seeds = f"seeds {f['seed']} to {f['seed'] + f['campaigns'] - 1}" if f.get("campaigns", 1) > 1 else f"seed {f['seed']}"
         lines.append(
-            f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, seed {f['seed']}"
+            f"fuzz         {f['steps']:,} steps judged in {f['runs']:,} runs, {rate:,.0f} a second, {seeds}"
         )
         if "oracle" in f:
             lines.append(oracle_line("fuzz", f["oracle"]["comparisons"], f["oracle"]["per_second"], f["oracle"]["deviations"]))

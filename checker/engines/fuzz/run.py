@@ -42,10 +42,11 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FuzzResult:
-    """What a campaign found.  statistics: ready for JSON."""
+    """What a campaign found.  statistics: ready for JSON.  calls: how often each operation was called."""
 
     verdicts: list[Verdict]
     statistics: dict[str, Any] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_interrupted(self) -> bool:
@@ -158,7 +159,7 @@ def fuzz(
         "found": campaign.first,
         **session.coverage.to_json(),
     }
-    return FuzzResult(verdicts, statistics)
+    return FuzzResult(verdicts, statistics, dict(session.coverage.calls))
 
 
 # --- verdicts ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,95 @@
+"""Campaigns with seeds of their own come to one result, whoever does them and in whatever order."""
+
+import pytest
+
+from vmaspace.checker.engines.fuzz.campaigns import Campaign, Recipe, divided, fuzz_together
+from vmaspace.checker.engines.standard import standard_texts
+from vmaspace.checker.engines.workers import Here, Lost
+from vmaspace.checker.language.check import check
+from vmaspace.checker.language.parser import parse
+from vmaspace.checker.report.verdict import Kind
+
+MODEL = "vmaspace.model.system:System"
+FAULTY = "vmaspace.checker.adapters.mutants.regions:AlignmentIsIgnored"
+
+
+class Backwards:
+    """Results come from the last to the first; work is done once.  Some are lost; after some, Ctrl-C."""
+
+    def __init__(self, lost=(), stop=99):
+        self.lost, self.stop = lost, stop
+
+    def run(self, make, tasks, goes_on):
+        do = make()
+        for number, task in enumerate(reversed(tasks)):
+            if number == self.stop:
+                raise KeyboardInterrupt
+            if not goes_on():
+                return
+            yield task, Lost("it died") if task.seed in self.lost else do(task)
+
+
+@pytest.fixture(scope="module")
+def worker_of():
+    """A worker that is made once, and has the contract to itself."""
+    program = check(parse(standard_texts()))
+    return lambda model: Recipe(program, model, ("x86_64",))()
+
+
+def test_steps_are_divided_alike_for_any_number_of_workers():
+    three = [Campaign(7, 2_000, None), Campaign(8, 2_000, None), Campaign(9, 1_000, None)]
+    assert divided(7, 5_000, None, 1) == divided(7, 5_000, None, 9) == three
+    assert divided(0, None, 12.0, 2) == [Campaign(i, None, 4.0) for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def do(worker_of):
+    return worker_of(MODEL)
+
+
+def test_the_sum_is_that_of_the_campaigns(do):
+    campaigns = divided(3, 125, None, 2, length=50)
+    alone = [do(c) for c in campaigns]
+    result = fuzz_together(Backwards(), lambda: do, campaigns)
+    s = result.statistics
+    assert [v.id for v in result.verdicts] == [v.id for v in alone[0].verdicts]
+    assert (s["campaigns"], s["seed"], s["found"], s["interrupted"]) == (3, 3, None, False)
+    assert s["steps"] == sum(r.statistics["steps"] for r in alone) >= 125
+    assert s["outcomes"] == {name: sum(r.statistics["outcomes"][name] for r in alone) for name in s["outcomes"]}
+    for v in result.verdicts:
+        before = [next(w for w in r.verdicts if w.id == v.id) for r in alone]
+        assert (v.verdict is Kind.PASSED) == any(w.verdict is Kind.PASSED for w in before)
+
+
+def test_what_the_first_campaign_finds_is_the_result_and_later_ones_do_not_count(worker_of):
+    """A fault that some campaigns miss: the same result in whatever order they come, and it says which seed found it."""
+    campaigns = divided(0, 120, None, 2, length=30)
+    do = worker_of(FAULTY)
+    alone = [do(c) for c in campaigns]
+    reds = [i for i, r in enumerate(alone) if any(v.is_red for v in r.verdicts)]
+    assert 0 < reds[0] < len(campaigns) - 1  # else this test shows nothing
+    for workers in (Backwards(), Here()):
+        result = fuzz_together(workers, lambda: do, campaigns)
+        s = result.statistics
+        assert [(v.id, v.trace) for v in result.verdicts if v.is_red] == [
+            (v.id, v.trace) for v in alone[reds[0]].verdicts if v.is_red
+        ]
+        assert (s["found"]["seed"], s["campaigns"]) == (reds[0], reds[0] + 1)
+        assert s["steps"] == sum(r.statistics["steps"] for r in alone[: reds[0] + 1])
+
+
+@pytest.mark.parametrize(
+    ("workers", "done", "reason"),
+    [
+        (Backwards(lost=(1,)), (0, 2), "the campaign of seed 1 was not done: it died"),
+        (Backwards(stop=1), (2,), "interrupted before the budget was used up"),
+        (Backwards(stop=0), (), "interrupted before the budget was used up"),
+    ],
+)
+def test_what_is_not_done_is_unknown(do, workers, done, reason):
+    campaigns = divided(0, 30, None, 2, length=10)
+    result = fuzz_together(workers, lambda: do, campaigns)
+    assert {(v.verdict, v.reason) for v in result.verdicts} == {(Kind.UNKNOWN, reason)}
+    assert len(result.verdicts) > 100
+    assert result.statistics["steps"] == sum(do(campaigns[i]).statistics["steps"] for i in done)
+    assert result.statistics["interrupted"] == ("interrupted" in reason)
