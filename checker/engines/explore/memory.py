@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import platform
 from collections.abc import Iterable
 
 LARGE = 1 << 22
+LINUX = 0x4000 if platform.machine() in ("x86_64", "aarch64", "riscv64") else 0  # older Pythons have no name for it
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", LINUX if platform.system() == "Linux" else 0)
 
 
 class Stretch:
     """So many zero bytes.  Only what was written to takes memory, so a stretch may be larger than what is needed."""
 
     def __init__(self, size: int) -> None:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
-        self.map = mmap.mmap(-1, max(size, mmap.PAGESIZE), flags=flags)
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
+        try:
+            self.map = mmap.mmap(-1, max(size, mmap.PAGESIZE), flags=flags)
+        except OSError as error:
+            said = f"the system does not reserve {size >> 20:,} MiB of addresses ({error.strerror}): take a smaller --memory"
+            raise OSError(error.errno, said) from None
         if size >= LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
             self.map.madvise(mmap.MADV_HUGEPAGE)  # look-ups go everywhere: fewer, larger pages
         self.size = size

@@ -88,6 +88,12 @@ def test_memory_that_is_given_back_reads_as_zeros():
     assert stretch.release(2 * LARGE, 3 * LARGE - 1) == 2 * LARGE
 
 
+def test_addresses_are_not_memory_and_have_an_end_all_the_same():
+    Stretch(1 << 42).put(b"x", 1 << 41)
+    with pytest.raises(OSError, match=r"MiB of addresses .* take a smaller --memory"):
+        Stretch(1 << 50)
+
+
 def test_another_seed_is_another_hash():
     one, other = Compaction(seed=1), replace(Compaction(seed=1), seed=2)
     assert one.hash((1, 2)) != other.hash((1, 2))
