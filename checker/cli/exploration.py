@@ -19,11 +19,12 @@ from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.result import Progress as Reached
 from vmaspace.checker.engines.explore.run import MIB, Options, generated_text
 from vmaspace.checker.engines.explore.scopes import chosen, explore_all
+from vmaspace.checker.engines.explore.temporal import verdict_on
 from vmaspace.checker.logic.contract import Contract, Scope
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.report.progress import Progress
-from vmaspace.checker.report.verdict import Verdict
+from vmaspace.checker.report.verdict import Kind, Verdict
 
 NO_COMPILER = "explore compiles the contract with llvmlite, which is not installed: pip install 'vmaspace[explore]'"
 MEMORY = {"quick": 1024, "ci": 2048, "nightly": 16384}  # MiB
@@ -67,11 +68,16 @@ def explore(o: argparse.Namespace) -> int:
 
 def only(contract: Contract, names: Iterable[str]) -> Contract:
     """The contract with these properties and no others."""
-    return replace(contract, properties={n: contract.properties[n] for n in names})
+    kept = set(names)
+    return replace(
+        contract,
+        properties={n: p for n, p in contract.properties.items() if n in kept},
+        temporals={n: p for n, p in contract.temporals.items() if n in kept},
+    )
 
 
 def search(
-    contract: Contract, scopes: list[Scope], options: Options
+    contract: Contract, scopes: list[Scope], options: Options, apart: bool = False
 ) -> tuple[list[Verdict], dict[str, Any]]:
     with Progress("explore") as progress:
 
@@ -82,24 +88,31 @@ def search(
             else:
                 progress.update(reached.states, f"scope {name}: {reached}")
 
-        return explore_all(contract, scopes, options, tell)
+        return explore_all(contract, scopes, options, tell, apart)
 
 
 def explore_profile(contract: Contract, profile: str) -> tuple[list[Verdict], dict[str, Any]]:
-    """What the main job explores; without the compiler, nothing, and the report says so."""
+    """What the main job explores; without the compiler, nothing, and the report says so.  `quick` has no time for a compiler."""
     scopes = [s for s in chosen(contract, profile) if s.name != profile]
     if not scopes:
-        return [], {}
+        return unjudged(contract, f"no scope of profile {profile} says enough to be explored"), {}
     jobs = os.cpu_count() or 1
-    options = Options(jobs=min(jobs, 2), memory=MEMORY[profile] * MIB, keep_going=True, cache=cache_folder())
+    options = Options(
+        jobs=min(jobs, 2), memory=MEMORY[profile] * MIB, keep_going=True, plain=profile == "quick", cache=cache_folder()
+    )  # fmt: skip
     try:
-        return search(contract, scopes, options)
+        return search(contract, scopes, options, apart=True)
     except ModuleNotFoundError as error:
         if error.name != "llvmlite":
             raise
-        return [], {"skipped": NO_COMPILER}
+        return unjudged(contract, NO_COMPILER), {"skipped": NO_COMPILER}
     except ScopeError as error:
         raise UsageError(str(error)) from None
+
+
+def unjudged(contract: Contract, reason: str) -> list[Verdict]:
+    """No other engine judges properties of runs."""
+    return [verdict_on(p, Kind.UNSUPPORTED, "", reason) for p in contract.temporals.values()]
 
 
 def cache_folder() -> Path:

@@ -41,6 +41,7 @@ from vmaspace.checker.engines.prove.smt2 import write_obligations
 from vmaspace.checker.engines.prove.worker import Budget, contracts_for
 from vmaspace.checker.engines.replay import replay as replay_trace
 from vmaspace.checker.engines.standard import standard_texts
+from vmaspace.checker.engines.traces import place_of
 from vmaspace.checker.engines.workers import Workers
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.logic.elaborate import elaborate
@@ -110,6 +111,12 @@ def prove(o: argparse.Namespace) -> int:
     with cluster_of(o) as cluster:
         workers = None if cluster is None else Hands(cluster)
         verdicts, blocks, late = prove_all(program, o, budget, names, operations, o.budget, workers)
+    if names is not None:  # who asks for one by name is answered
+        reason = "a property of runs is not proved, but searched for runs that break it: `vmaspace explore` judges it"
+        verdicts += [
+            Verdict(n, n, None, "prove", Kind.UNSUPPORTED, source=place_of(program.properties[n].span), reason=reason)
+            for n in blocks.get("prove", {}).get("left_to_explore", ())
+        ]
     found, late_too = prove_claims(claims, budget.induction, _left(start, o.budget))
     return show(o, verdicts + found, blocks, start, late or late_too)
 
@@ -214,7 +221,10 @@ def prove_all(
 
         prover = Prover(program, budget, o.jobs, tell, seconds, workers)
         verdicts = prover.prove(names, operations)
-    return verdicts, {"prove": {"obligations": len(verdicts)}}, prover.interrupted or prover.is_late
+    asked = [p.name for p in program.properties.values() if names is None or p.name in names]
+    left = [name for name in asked if program.properties[name].kind == "temporal"]
+    block = {"obligations": len(verdicts), "left_to_explore": left}
+    return verdicts, {"prove": block}, prover.interrupted or prover.is_late
 
 
 def fuzz_all(

@@ -40,7 +40,7 @@ def show(
 
 def summary(blocks: dict[str, Any]) -> list[str]:
     """What the engines' own numbers say, in a line each."""
-    lines = []
+    lines = runs_left(blocks)
     if "explore" in blocks:
         if "skipped" in blocks["explore"]:
             lines.append(f"explore      SKIPPED: {blocks['explore']['skipped']}")
@@ -82,6 +82,17 @@ def summary(blocks: dict[str, Any]) -> list[str]:
     if "audit" in blocks:
         lines += mutation_table(blocks["audit"]["mutants"])
     return [*lines, ""] if lines else []
+
+
+def runs_left(blocks: dict[str, Any]) -> list[str]:
+    """The properties of runs that `prove` left to `explore`, if that was not asked."""
+    left = blocks.get("prove", {}).get("left_to_explore", ())
+    if not left or "explore" in blocks:
+        return []
+    return [
+        f"prove        {counted(len(left), 'property', 'properties')} of runs not judged: {', '.join(left)}",
+        "             vmaspace explore judges them, and so does vmaspace check",
+    ]
 
 
 def oracle_rows(block: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

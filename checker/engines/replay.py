@@ -16,6 +16,7 @@ from typing import Any
 from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.subject import SubjectError, system_class_of
 from vmaspace.checker.adapters.world import World, world_of
+from vmaspace.checker.engines.explore.temporal import lasso_of
 from vmaspace.checker.engines.fuzz.drive import Drive
 from vmaspace.checker.engines.fuzz.failures import Failure
 from vmaspace.checker.engines.fuzz.findings import CONFORMS, Wording
@@ -23,9 +24,10 @@ from vmaspace.checker.engines.fuzz.judge import Judge
 from vmaspace.checker.engines.reading import Reader
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.engines.traces import digest, place_of
-from vmaspace.checker.logic.contract import Contract, Property
+from vmaspace.checker.logic.contract import Contract, Property, TemporalProperty
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
 from vmaspace.checker.logic.state import State
+from vmaspace.checker.logic.temporal import holds_on
 from vmaspace.checker.report.cursor import TraceError, nearest
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind, Verdict
@@ -137,12 +139,17 @@ def _drive(reader: Reader, drive: Drive, world: World) -> list[str]:
 def _on_contract(reader: Reader) -> Verdict:
     trace, contract = reader.trace, reader.contract
     p = contract.properties.get(trace.property)
-    if p is None:
-        known = list(contract.properties)
+    of_runs = contract.temporals.get(trace.property)
+    if p is None and of_runs is None:
+        known = [*contract.properties, *contract.temporals]
         reader.fail("/property", f'unknown property "{trace.property}"', nearest(trace.property, known))
+    if (trace.loop is None) is not (of_runs is None):
+        what = "a run without end: it needs a loop" if of_runs is not None else "finitely many steps: it has no loop"
+        reader.fail("/loop", f"{trace.property} is about {what}", "was the trace made with this contract?")
     interpreter = Interpreter(contract)
     givens = reader.givens()
     before = state = reader.initial(givens)
+    states = [state]
     env: Env = {}
     outcome: CompiledOutcome | None = None
     for index in range(len(trace.steps)):
@@ -151,7 +158,11 @@ def _on_contract(reader: Reader) -> Verdict:
         if isinstance(found, str):
             return _verdict(reader, Kind.FAILED, f"{index + 1} steps on the contract", (), found)
         before, state = state, recorded
+        states.append(state)
         env, outcome = found
+    if of_runs is not None:
+        return _on_run(reader, of_runs, states)
+    assert p is not None
     kind = _kind(reader, interpreter, p, before, state, env, outcome)
     scope = f"{len(trace.steps)} steps on the contract"
     if kind is Kind.PASSED:
@@ -208,10 +219,24 @@ def _kind(
     return recorded if recorded in STILL_BROKEN else Kind.VIOLATED
 
 
+def _on_run(reader: Reader, p: TemporalProperty, states: list[State]) -> Verdict:
+    """The loop leads back to its start, and the run that goes round it for ever breaks the property."""
+    trace, loop = reader.trace, reader.trace.loop
+    assert loop is not None
+    scope = f"{len(trace.steps)} steps on the contract, {len(trace.steps) - loop} of them again and again"
+    if loop < len(trace.steps) and not states.pop().same_as(states[loop]):
+        reason = f"the state after the last step is not the one before step {loop + 1}, so the run does not go round"
+        return _verdict(reader, Kind.FAILED, scope, (), reason)
+    if holds_on(p.formula, lasso_of(states, loop)):
+        return _verdict(reader, Kind.PASSED, scope, (f"{p.name} holds of this run",))
+    notes = (f"that the run is fair to {', '.join(p.fair)} is not looked at again",) if p.fair else ()
+    return _verdict(reader, Kind.VIOLATED, scope, notes, trace.reason or f"{p.name} does not hold of this run")
+
+
 def _verdict(reader: Reader, kind: Kind, scope: str, notes: tuple[str, ...], reason: str = "") -> Verdict:
     """A verdict that carries the trace as it was recorded, if that is what is red."""
     trace = reader.trace
-    p = reader.contract.properties.get(trace.property)
+    p = reader.contract.properties.get(trace.property) or reader.contract.temporals.get(trace.property)
     shown = None if kind is Kind.PASSED else with_changes(trace, verdict=kind.value, reason=reason)
     return Verdict(
         id=f"{trace.operation}/{trace.property}" if trace.operation else trace.property,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from vmaspace.checker.language.syntax import Span
-from vmaspace.checker.logic.contract import Contract, Operation, Property
+from vmaspace.checker.logic.contract import Contract, Operation, Property, TemporalProperty
 from vmaspace.checker.logic.execute import CompiledOutcome
 from vmaspace.checker.logic.state import NULL, Codec, State
 from vmaspace.checker.report.trace import Step, Trace
@@ -36,7 +36,7 @@ class Move(Protocol):
 
 def build_trace(
     contract: Contract,
-    property: Property | None,
+    property: Property | TemporalProperty | None,
     operation: str | None,
     engine: str,
     verdict: Kind,
@@ -48,15 +48,16 @@ def build_trace(
     name: str = "conforms",
     source: Span | None = None,
     violated: str | None = None,
+    loop: int | None = None,
 ) -> Trace:
-    """A run as a trace.  The last step is the one that breaks `property`.
+    """A run as a trace.  The last step is the one that breaks `property`; with `loop`, the run as a whole does.
 
     Where it is no property that is broken, `name` and `source` stand for one, and `violated` says what the
     last step breaks.
     """
     codec = Codec(contract)
     steps = [as_step(contract, codec, move) for move in moves]
-    if steps and (verdict.is_red or verdict is Kind.DEVIATION):
+    if steps and loop is None and (verdict.is_red or verdict is Kind.DEVIATION):
         steps[-1] = marked(steps[-1], property.name if property is not None else violated or name)
     span = property.span if property is not None else source
     return Trace(
@@ -75,6 +76,7 @@ def build_trace(
         contract=digest(contract),
         initial=own_elements(contract, codec.state(start)),  # type: ignore[arg-type]
         steps=tuple(steps),
+        loop=loop,
     )
 
 

@@ -69,6 +69,8 @@ STATUS_OUTSIDE = _code("VMA083", "`status` where no operation has answered")
 NUMERIC_QUANTIFIER = _code("VMA084", "a bound number used in a way that cannot be decided")
 BAD_SCOPE = _code("VMA085", "a scope that bounds or sets something which it cannot")
 BAD_DEVIATION = _code("VMA086", "a deviation that can never be seen")
+TEMPORAL_OUTSIDE = _code("VMA087", "`always`, `eventually`, `until` or `leads_to` where one moment is spoken of")
+NOT_TEMPORAL = _code("VMA088", "a temporal property that says nothing of a run")
 
 # Raised by `checker/logic/elaborate.py`, after definitions are unfolded.
 UNBOUND_TARGET = _code("VMA090", "a `for` variable that the assigned place does not depend on")

@@ -82,7 +82,7 @@ class ExpressionBuilder:
 
     def group(self, c: Children) -> ast.Expr:
         start, inner, end = c
-        if isinstance(inner, ast.Binary | ast.Unary | ast.Conditional | ast.Quantifier):
+        if isinstance(inner, ast.Binary | ast.Unary | ast.Temporal | ast.Conditional | ast.Quantifier):
             inner.span = join(start.span, end.span)
         return inner  # type: ignore[no-any-return]
 

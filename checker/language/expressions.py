@@ -39,9 +39,15 @@ from vmaspace.checker.language.units import rule_for
 _LITERALS: dict[type[ast.Expr], Type] = {ast.Number: NUMBER, ast.Bool: BOOL, ast.Null: NULL}
 _OLD_HINTS = {
     "property": "an invariant speaks of one state: write a `step` property to compare two",
+    "run": "say it with `always` and `until`, or write a `step` property to compare two states",
     "operation": "operations read the state before them anyway",
     "definition": "apply it outside: `old(f(x))`",
     "old": "there is only one earlier state: one `old` is enough",
+}
+
+_TEMPORAL_HINTS = {
+    "definition": "a def speaks of one state: write `always f(x)` where it is used",
+    "old": "only one moment lies before a step",
 }
 
 
@@ -110,6 +116,8 @@ class Expressions:
                 found = RANGE
             case ast.Old():
                 found = self.old(e, scope, expected)
+            case ast.Temporal():
+                found = self.temporal(e, scope)
             case _:
                 raise AssertionError(f"no type rule for {type(e).__name__}")
         e.type = found
@@ -122,6 +130,17 @@ class Expressions:
                 expected="`old` in a `step` or `after` property", hint=_OLD_HINTS[scope.place],
             )  # fmt: skip
         return self.infer(e.operand, replace(scope, two_states=False, place="old"), expected)
+
+    def temporal(self, e: ast.Temporal, scope: Scope) -> Type:
+        if not scope.of_runs:
+            self.problems.add(
+                codes.TEMPORAL_OUTSIDE, f"`{e.op}` has no meaning here", e.span,
+                expected=f"`{e.op}` in the formula of a `temporal` property",
+                hint=_TEMPORAL_HINTS.get(scope.place, "write `temporal NAME …` to speak of a run"),
+            )  # fmt: skip
+        for operand in e.operands:
+            self.check(operand, scope, BOOL, f"what `{e.op}` speaks of")
+        return BOOL
 
     def quantifier(self, e: ast.Quantifier, scope: Scope) -> Type:
         for b in e.binders:

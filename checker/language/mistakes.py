@@ -20,9 +20,9 @@ from vmaspace.checker.language.scanner import ITEM_WORDS, RESERVED, Item, Word, 
 from vmaspace.checker.language.spelling import FOREIGN_WORDS
 from vmaspace.checker.language.syntax import Span
 
-PROPERTY_WORDS = frozenset({"invariant", "supporting", "step", "reach", "after"})
+PROPERTY_WORDS = frozenset({"invariant", "supporting", "step", "reach", "temporal", "after"})
 HEADER_ORDER = (
-    'after the name come except …, "the sentence", from "the source", deviation …, and then the formula'
+    'after the name come except … or fair …, "the sentence", from "the source", deviation …, and then the formula'
 )
 
 
@@ -158,7 +158,8 @@ ADVICE: tuple[tuple[Test, str], ...] = (
         "name the parameters of the operation, without types: `after unmap(v, base, size, op_children): NAME`",
     ),
     (
-        lambda s: s.item.keyword in PROPERTY_WORDS and s.here in ("from", "deviation", "except"),
+        lambda s: s.item.keyword in PROPERTY_WORDS
+        and (s.here in ("from", "deviation", "except", "fair") or s.word(-1) == "fair"),
         HEADER_ORDER,
     ),
     (
@@ -206,8 +207,8 @@ ADVICE: tuple[tuple[Test, str], ...] = (
 # Terminals as messages say them; the groups first.
 _EXPRESSION = frozenset(
     {
-        "NUMBER", "NAME", "LPAR", "LBRACE", "LSQB", "NOT", "FOR", "EXISTS", "COUNT", "IF", "OLD", "TRUE", "FALSE",
-        "NULL",
+        "NUMBER", "NAME", "LPAR", "LBRACE", "LSQB", "NOT", "ALWAYS", "EVENTUALLY", "FOR", "EXISTS", "COUNT", "IF", "OLD",
+        "TRUE", "FALSE", "NULL",
     }
 )  # fmt: skip
 _STATEMENT = frozenset({"NAME", "FOR", "IF", "SOME", "FIRST", "NEW", "PICKS"})

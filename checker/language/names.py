@@ -240,6 +240,7 @@ class Scope:
     place: str = "operation"  # or "property", "definition", "old": what the text belongs to
     two_states: bool = False  # `old` has a meaning
     answered: bool = False  # `status` has a meaning
+    of_runs: bool = False  # `always` and its like have a meaning
     for_all: bool = False  # inside a statement `for`
 
     def with_names(self, added: Iterable[Local], problems: Problems) -> Scope:

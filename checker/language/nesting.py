@@ -31,8 +31,8 @@ def children(node: Node) -> Iterator[Node]:
     match node:
         case ast.Name() | ast.Number() | ast.Bool() | ast.Null() | ast.FlagSet() | ast.New():
             return
-        case ast.Call() | ast.Apply():
-            yield from node.args
+        case ast.Call(args=parts) | ast.Apply(args=parts) | ast.Temporal(operands=parts):
+            yield from parts
         case ast.Binary():
             yield node.left
             yield node.right

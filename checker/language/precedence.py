@@ -12,15 +12,17 @@ from vmaspace.checker.language import codes
 from vmaspace.checker.language.diagnostics import Diagnostic
 from vmaspace.checker.language.layout import SyntaxProblem
 from vmaspace.checker.language.scanner import Word
-from vmaspace.checker.language.syntax import Binary, Expr, Span, Unary
+from vmaspace.checker.language.syntax import Binary, Expr, Span, Temporal, Unary
 
 # From loosest to tightest.  `for`, `exists`, `count` and `if` extend as far right as they can, so they stand outside.
 LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"leads_to"}),
     frozenset({"iff"}),
     frozenset({"implies"}),
+    frozenset({"until"}),
     frozenset({"or"}),
     frozenset({"and"}),
-    frozenset({"not"}),
+    frozenset({"not", "always", "eventually"}),
     frozenset({"==", "!=", "<", "<=", ">", ">=", "in"}),
     frozenset({"|"}),
     frozenset({"&"}),
@@ -30,6 +32,9 @@ LEVELS: tuple[frozenset[str], ...] = (
 LEVEL = {operator: level for level, operators in enumerate(LEVELS) for operator in operators}
 NOT, COMPARISON = LEVEL["not"], LEVEL["=="]
 RIGHT_ASSOCIATIVE = frozenset({LEVEL["implies"]})
+UNCHAINED = frozenset({COMPARISON, LEVEL["until"], LEVEL["leads_to"]})
+PREFIX = LEVELS[NOT]
+TEMPORAL = frozenset({"always", "eventually", "until", "leads_to"})
 
 
 def group(row: Sequence[Expr | Word]) -> Expr:
@@ -41,13 +46,13 @@ def group(row: Sequence[Expr | Word]) -> Expr:
             operands.append(part)
             continue
         level = LEVEL[part.value]
-        if part.value == "not":
-            if operators and operators[-1].value != "not" and LEVEL[operators[-1].value] > NOT:
-                raise SyntaxProblem(_loose_not(operators[-1], part))
+        if part.value in PREFIX:
+            if operators and LEVEL[operators[-1].value] > NOT:
+                raise SyntaxProblem(_loose_prefix(operators[-1], part))
         else:
             while operators and _binds_first(operators[-1], level):
                 _reduce(operands, operators.pop())
-            if operators and level == COMPARISON == LEVEL[operators[-1].value]:
+            if operators and level in UNCHAINED and level == LEVEL[operators[-1].value]:
                 raise SyntaxProblem(_chain(operands[-2], operators[-1], operands[-1], part))
         operators.append(part)
     while operators:
@@ -59,16 +64,23 @@ def _binds_first(waiting: Word, level: int) -> bool:
     """Whether the operator that waits on the stack takes its operands before one of `level` comes."""
     if LEVEL[waiting.value] != level:
         return LEVEL[waiting.value] > level
-    return level not in RIGHT_ASSOCIATIVE and level != COMPARISON
+    return level not in RIGHT_ASSOCIATIVE and level not in UNCHAINED
 
 
 def _reduce(operands: list[Expr], operator: Word) -> None:
     right = operands.pop()
-    if operator.value == "not":
-        operands.append(Unary(span=join(operator.span, right.span), op="not", operand=right))
+    if operator.value in PREFIX:
+        span = join(operator.span, right.span)
+        if operator.value == "not":
+            operands.append(Unary(span=span, op="not", operand=right))
+        else:
+            operands.append(Temporal(span=span, op=operator.value, operands=[right]))
+        return
+    left = operands.pop()
+    span = join(left.span, right.span)
+    if operator.value in TEMPORAL:
+        operands.append(Temporal(span=span, op=operator.value, operands=[left, right]))
     else:
-        left = operands.pop()
-        span = join(left.span, right.span)
         operands.append(Binary(span=span, op=operator.value, left=left, right=right))
 
 
@@ -77,6 +89,14 @@ def join(first: Span, last: Span) -> Span:
 
 
 def _chain(left: Expr, first: Word, middle: Expr, second: Word) -> Diagnostic:
+    if first.value in TEMPORAL:
+        return Diagnostic(
+            codes.CHAIN,
+            f"`{first.value}` does not chain",
+            join(left.span, second.span),
+            expected="parentheses round one of the two",
+            hint=f"write `a {first.value} (b {first.value} c)`, or two properties",
+        )
     return Diagnostic(
         codes.CHAIN,
         f"comparisons do not chain: `{second.value}` after `{first.value}`",
@@ -86,11 +106,12 @@ def _chain(left: Expr, first: Word, middle: Expr, second: Word) -> Diagnostic:
     )
 
 
-def _loose_not(operator: Word, not_: Word) -> Diagnostic:
+def _loose_prefix(operator: Word, prefix: Word) -> Diagnostic:
+    what = "the negation" if prefix.value == "not" else f"what is {prefix.value} so"
     return Diagnostic(
         codes.CHAIN,
-        f"`not` binds looser than `{operator.value}`",
-        not_.span,
-        expected="parentheses round the negation",
-        hint=f"write `a {operator.value} (not b)`",
+        f"`{prefix.value}` binds looser than `{operator.value}`",
+        prefix.span,
+        expected=f"parentheses round {what}",
+        hint=f"write `a {operator.value} ({prefix.value} b)`",
     )

@@ -11,6 +11,7 @@ from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.expressions import Expressions
 from vmaspace.checker.language.names import Catalogue, Scope, listed, meant
+from vmaspace.checker.language.runs import check_run
 from vmaspace.checker.language.types import BOOL, ERROR
 
 
@@ -26,13 +27,16 @@ class Properties:
         for p in self.catalogue.properties.values():
             self.check_header(p)
             scope = Scope(
-                place="property", two_states=p.kind in ("step", "after"), answered=p.kind == "after"
-            )
+                place="run" if p.kind == "temporal" else "property",
+                two_states=p.kind in ("step", "after"), answered=p.kind == "after", of_runs=p.kind == "temporal",
+            )  # fmt: skip
             if p.kind == "after":
                 self.bind_operation(p)
                 scope = scope.with_names([*p.params, *p.results], self.problems)
             if p.body is not None:
                 self.expressions.check(p.body, scope, BOOL, f"what `{p.name}` says")
+                if p.kind == "temporal":
+                    check_run(p, self.problems)
 
     def check_header(self, p: ast.PropertyDecl) -> None:
         if not (p.sentence or "").strip():
@@ -46,7 +50,7 @@ class Properties:
                 expected='from "FILE, FUNCTION" after the sentence',
                 hint="an invariant that only helps others to be proved is a `supporting invariant`",
             )  # fmt: skip
-        for name, span in zip(p.excepted, p.excepted_spans, strict=True):
+        for name, span in zip((*p.excepted, *p.fair), (*p.excepted_spans, *p.fair_spans), strict=True):
             self.catalogue.operation(name, span)
         if p.deviation is not None:
             self.check_deviation(p, p.deviation)
@@ -68,9 +72,10 @@ class Properties:
                     codes.BAD_DEVIATION, f"`{p.name}` does not speak of `{name}`", span,
                     expected="an operation that can break the property",
                 )  # fmt: skip
-        if p.kind == "reach":
+        if p.kind in ("reach", "temporal"):
+            what = "a witness" if p.kind == "reach" else "a temporal property"
             self.problems.add(
-                codes.BAD_DEVIATION, "a witness has no deviation", d.span,
+                codes.BAD_DEVIATION, f"{what} has no deviation", d.span,
                 expected="`deviation` in an `invariant`, `step` or `after` property",
             )  # fmt: skip
 

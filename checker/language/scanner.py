@@ -22,7 +22,7 @@ from vmaspace.checker.language.syntax import Span
 ITEM_WORDS = frozenset(
     {
         "sort", "enum", "flags", "statuses", "given", "const", "switch", "var", "def", "effect", "init", "op", "scope",
-        "invariant", "supporting", "step", "reach", "after",
+        "invariant", "supporting", "step", "reach", "temporal", "after",
     }
 )  # fmt: skip
 LAYOUT_ITEMS = frozenset({"op", "effect", "init"})
@@ -31,10 +31,10 @@ LAYOUT_ITEMS = frozenset({"op", "effect", "init"})
 RESERVED = frozenset(
     {
         "and", "or", "not", "implies", "iff", "mod", "in", "for", "exists", "count", "where", "if", "then", "else",
-        "unless", "old", "true", "false", "null",
+        "unless", "old", "always", "eventually", "until", "leads_to", "true", "false", "null",
     }
 )  # fmt: skip
-OPERATOR_WORDS = frozenset({"and", "or", "implies", "iff", "mod"})
+OPERATOR_WORDS = frozenset({"and", "or", "implies", "iff", "until", "leads_to", "mod"})
 OPERATORS = frozenset({"==", "!=", "<=", ">=", "<", ">", "|", "&", "+", "*", "/"})
 
 MAX_BRACKETS = 40

@@ -91,6 +91,14 @@ class Binary(Expr):
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
+class Temporal(Expr):
+    """`always p`, `eventually p`, `p until q`, `p leads_to q`: what is said of a run from here on."""
+
+    op: str
+    operands: list[Expr]
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
 class Conditional(Expr):
     """`if c then a else b`."""
 
@@ -396,10 +404,11 @@ class OpDecl(Declaration):
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class PropertyDecl(Declaration):
-    """`invariant`, `step`, `reach` or `after` property.
+    """`invariant`, `step`, `reach`, `temporal` or `after` property.
 
     For `after`, `op_name` names the operation and `params` / `results` are names for its parameters and results, in
-    order; the body may use `status`.  `excepted` are operations that a `step` property does not speak of.
+    order; the body may use `status`.  `excepted` are operations that a `step` property does not speak of,
+    `fair` those that a run of a `temporal` property does not put off for ever.
     """
 
     kind: str = "invariant"
@@ -412,6 +421,8 @@ class PropertyDecl(Declaration):
     results: list[Binder] = field(default_factory=list)
     excepted: list[str] = field(default_factory=list)
     excepted_spans: list[Span] = field(default_factory=list)
+    fair: list[str] = field(default_factory=list)
+    fair_spans: list[Span] = field(default_factory=list)
     deviation: Deviation | None = None
     supporting: bool = False
 

@@ -213,6 +213,13 @@ class TreeBuilder(StatementBuilder):
         keyword, name, header, body = c
         return [prop("reach", keyword, name, header, body)]
 
+    def temporal_item(self, c: Children) -> list[ast.Declaration]:
+        keyword, name, fair, header, body = c
+        d = prop("temporal", keyword, name, header, body)
+        d.fair = [str(f) for f in fair or []]
+        d.fair_spans = [f.span for f in fair or []]
+        return [d]
+
     def after_item(self, c: Children) -> list[ast.Declaration]:
         keyword, op, params, results, name, header, body = c
         d = prop("after", keyword, name, header, body)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.temporal import Formula
 from vmaspace.checker.logic.terms import Function, Term
 
 # What a `may` clause answers that speaks of memory running out: a refusal, no object, or less done than usual.
@@ -160,6 +161,18 @@ class Property:
         return self.kind != "reach" and operation not in self.excepted
 
 
+@dataclass(frozen=True, slots=True)
+class TemporalProperty:
+    """A formula about runs.  Runs that put off an operation in `fair` for ever are not looked at."""
+
+    name: str
+    formula: Formula
+    fair: tuple[str, ...]
+    sentence: str
+    source: str
+    span: Span
+
+
 @dataclass(slots=True)
 class Contract:
     """Everything that the engines need, in terms."""
@@ -178,6 +191,7 @@ class Contract:
     switches: dict[str, str]  # name -> sentence
     enabled: frozenset[str]
     files: dict[str, str]
+    temporals: dict[str, TemporalProperty] = field(default_factory=dict)  # properties of runs: only `explore` judges them
 
     def status(self, name: str) -> Term:
         return tm.const(list(self.statuses).index(name), STATUS_TYPE)

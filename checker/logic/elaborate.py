@@ -14,7 +14,9 @@ from vmaspace.checker.language import codes
 from vmaspace.checker.language import syntax as ast
 from vmaspace.checker.language.check import CheckedProgram
 from vmaspace.checker.language.diagnostics import Diagnostic, LanguageError
+from vmaspace.checker.language.runs import is_temporal
 from vmaspace.checker.language.types import INT, Type
+from vmaspace.checker.logic import temporal as tp
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import (
     STATUS_SYMBOL,
@@ -26,6 +28,7 @@ from vmaspace.checker.logic.contract import (
     Outcome,
     Property,
     Scope,
+    TemporalProperty,
     Update,
     in_word,
 )
@@ -409,6 +412,54 @@ class _Elaborator:
             frozenset(d.excepted), deviation,
         )  # fmt: skip
 
+    def temporal(self, d: ast.PropertyDecl) -> TemporalProperty:
+        self.forget()
+        assert d.body is not None
+        fair = tuple(dict.fromkeys(d.fair))
+        return TemporalProperty(
+            d.name, self.formula(d.body, {}), fair, d.sentence or "", d.source or "", d.span
+        )
+
+    def formula(self, e: ast.Expr, names: Names) -> tp.Formula:
+        """What an expression says of a run; the largest parts that speak of one state are its atoms."""
+        if not is_temporal(e):
+            return tp.atom(self.term(e, names))
+        match e:
+            case ast.Temporal(op="leads_to", operands=[left, right]):
+                return tp.leads_to(self.formula(left, names), self.formula(right, names))
+            case ast.Temporal():
+                return tp.Formula(e.op, tuple(self.formula(o, names) for o in e.operands))
+            case ast.Unary():
+                return tp.negation(self.formula(e.operand, names))
+            case ast.Binary():
+                return self.joined(e.op, self.formula(e.left, names), self.formula(e.right, names))
+            case ast.Conditional():
+                c, a, b = (self.formula(x, names) for x in (e.condition, e.then, e.otherwise))
+                return tp.both((tp.implication(c, a), tp.either((c, b))))
+            case ast.Quantifier():
+                inner = dict(names)
+                bound = tuple(self.bind(e.binders, inner))
+                where = [self.formula(w, inner) for w in e.where]
+                if e.kind == "exists":
+                    return tp.Formula("exists", (tp.both(where),), None, bound)
+                assert e.body is not None
+                body = self.formula(e.body, inner)
+                said = tp.implication(tp.both(where), body) if where else body
+                return tp.Formula("forall", (said,), None, bound)
+            case _:
+                raise AssertionError(f"no meaning for {type(e).__name__}")
+
+    def joined(self, op: str, left: tp.Formula, right: tp.Formula) -> tp.Formula:
+        match op:
+            case "and":
+                return tp.both((left, right))
+            case "or":
+                return tp.either((left, right))
+            case "implies":
+                return tp.implication(left, right)
+        assert op == "iff", op
+        return tp.both((tp.implication(left, right), tp.implication(right, left)))
+
     def scope(self, d: ast.ScopeDecl) -> Scope:
         givens: dict[str, tuple[Term, ...]] = {}
         values: dict[str, tuple[Term, ...]] = {}
@@ -447,7 +498,10 @@ class _Elaborator:
             assumptions=tuple(assumptions),
             init=init,
             operations=operations,
-            properties={d.name: self.property(d, operations) for d in p.properties.values()},
+            properties={
+                d.name: self.property(d, operations) for d in p.properties.values() if d.kind != "temporal"
+            },
+            temporals={d.name: self.temporal(d) for d in p.properties.values() if d.kind == "temporal"},
             scopes={d.name: self.scope(d) for d in p.scopes.values()},
             switches={d.name: d.sentence or "" for d in p.switches.values()},
             enabled=self.enabled,

@@ -82,7 +82,11 @@ def tell_trace(trace: Trace, file: str | Path | None = None, *, width: int = WID
     if Kind(trace.verdict) is Kind.NOT_INDUCTIVE:
         yield from prose("the first state satisfies what is assumed; that a run reaches it is not known", width)
     for number, step in enumerate(trace.steps, start=1):
+        if trace.loop == number - 1:
+            yield Told("  again and again:", Tone.BROKEN)
         yield from tell_step(number, step, width)
+    if trace.loop == len(trace.steps):
+        yield Told("  and nothing more, for ever", Tone.BROKEN)
     yield Told("")
     yield from tell_states(trace, width)
     yield from prose(trace.reason, width)

@@ -47,7 +47,8 @@ class Trace:
 
     `given` are the facts that no operation changes, in the form of a state. `subject` is the driven implementation,
     `package.module:Class`; `contract` the content hash of the text that was judged against; `mutations` what was broken
-    on purpose, by the audit.
+    on purpose, by the audit. With `loop`, the steps from that number on, counted from 0, are taken again and again; if there are
+    none, the run stays in its last state.
     """
 
     property: str
@@ -66,6 +67,7 @@ class Trace:
     mutations: Sequence[str] = ()
     initial: State = field(default_factory=empty_state)
     steps: tuple[Step, ...] = ()
+    loop: int | None = None                 # of a run without end: how many steps come before those that are repeated
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
@@ -79,6 +81,8 @@ class Trace:
         for name in ("switches", "mutations", "steps"):
             data[name] = list(data[name])
         data["verdict"] = str(self.verdict)
+        if self.loop is None:
+            del data["loop"]
         return {"schema": data.pop("schema"), **data}
 
     @staticmethod
@@ -119,7 +123,7 @@ class Trace:
 REQUIRED = ("schema", "property", "engine", "verdict", "initial", "steps")
 OPTIONAL = (
     "operation", "reason", "source", "sentence", "arch", "switches", "given", "seed", "subject", "contract",
-    "mutations",
+    "mutations", "loop",
 )  # fmt: skip
 
 
@@ -132,6 +136,11 @@ def read_trace(cursor: Cursor) -> Trace:
 
     def names(name: str) -> list[str]:
         return [item.nonempty() for item in fields[name].items()] if name in fields else []
+
+    steps = tuple(read_step(step) for step in fields["steps"].items())
+    loop = fields["loop"].or_null(Cursor.integer) if "loop" in fields else None
+    if loop is not None and not 0 <= loop <= len(steps):
+        fields["loop"].fail(f"there are {len(steps)} steps, so the loop cannot start behind {loop}", "the first step is behind 0")
 
     return Trace(
         property=fields["property"].nonempty(),
@@ -149,7 +158,8 @@ def read_trace(cursor: Cursor) -> Trace:
         contract=text_or_none("contract"),
         mutations=names("mutations"),
         initial=read_state(fields["initial"]),
-        steps=tuple(read_step(step) for step in fields["steps"].items()),
+        steps=steps,
+        loop=loop,
     )
 
 

@@ -109,3 +109,39 @@ def test_a_second_start_says_something_at_once(tmp_path, monkeypatch):
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"explore 0  ")
         assert process.wait(timeout=60) == 0
+
+
+LAMP = """
+statuses { OK = 0 }
+var lamp: bool
+op flip()
+  lamp = not lamp
+op wait()
+scope lamp: lamp in [false, true]
+invariant a_lamp_is_on_or_off "A test." from "a test" lamp or not lamp
+temporal it_comes_on fair flip "A test." from "a test" eventually lamp
+temporal it_comes_on_by_itself "A test." from "a test" eventually lamp
+"""
+
+
+def test_a_property_of_runs_is_red_and_its_trace_replays(run, tmp_path, capsys):
+    (tmp_path / "lamp.aspec").write_text(LAMP)
+    code, out, _ = run("--alone", "lamp.aspec", "--scope", "lamp", "--plain", "--junit", "lamp.xml")
+    assert code == 1
+    assert "ok    it_comes_on " in out and "FAIL  it_comes_on_by_itself" in out
+    assert "again and again:\n  1. wait() -> OK" in out
+    assert "again and again:" in (tmp_path / "lamp.xml").read_text()
+    (trace,) = (tmp_path / "traces").iterdir()
+    assert json.loads(trace.read_text())["loop"] == 0
+    assert main(["replay", str(trace), "lamp.aspec", "--alone"]) == 1
+    assert "again and again" in capsys.readouterr().out
+
+
+def test_prove_leaves_runs_to_explore_and_says_so(run, tmp_path, capsys):
+    (tmp_path / "lamp.aspec").write_text(LAMP)
+    assert main(["prove", "--alone", "lamp.aspec", "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "2 properties of runs not judged: it_comes_on, it_comes_on_by_itself" in out
+    assert "vmaspace explore judges them" in out
+    assert main(["prove", "--alone", "lamp.aspec", "--jobs", "1", "--property", "it_comes_on"]) == 3
+    assert "cannot be judged" in capsys.readouterr().out

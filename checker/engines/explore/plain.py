@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from vmaspace.checker.engines.explore.compaction import Compaction
+from vmaspace.checker.engines.explore.graph import Graph, Question, plain_graph
 from vmaspace.checker.engines.explore.result import Progress, Result
 from vmaspace.checker.engines.explore.witness import Key, Move, Witness
 from vmaspace.checker.logic.contract import Contract, Property, Scope
@@ -31,7 +32,9 @@ class PlainSearch:
         symmetry: bool = False,
         keep_going: bool = False,
         compaction: Compaction | None = None,
+        question: Question | None = None,
     ) -> None:
+        self.question = question
         self.contract = contract
         self.scope = scope
         self.symmetry = symmetry
@@ -57,6 +60,12 @@ class PlainSearch:
     def key(self, state: State) -> Key:
         """What is kept of a state."""
         return self.kept(self.packed(state))
+
+    def graph(self, most: int) -> Graph | None:
+        """The states and the steps between them; None if they take more than `most` bytes."""
+        assert self.question is not None
+        found = plain_graph(self, self.question)
+        return found if found.memory <= most else None
 
     def keys_to(self, number: int) -> list[Key]:
         found = [number]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint
 from vmaspace.checker.engines.explore.compaction import MOST_OMISSION, Compaction
 from vmaspace.checker.engines.explore.core import core_text
+from vmaspace.checker.engines.explore.graph import Question
 from vmaspace.checker.engines.explore.plain import PlainSearch
 from vmaspace.checker.engines.explore.result import Progress, Result, Searching
+from vmaspace.checker.engines.explore.temporal import Ground, Runs, verdict_on
 from vmaspace.checker.engines.explore.witness import Move, NoWitness, Witness
 from vmaspace.checker.engines.traces import build_trace, place_of
 from vmaspace.checker.logic.contract import Contract, Property, Scope
@@ -63,13 +65,16 @@ class Explorer:
         self.scope = scope
         self.options = options
         start = Interpreter(contract).initial
-        self.search: Searching = make_search(contract, scope, start, options)
+        self.runs = Runs(contract, scope) if contract.temporals and not self.blind_to_runs() else None
+        own = self.runs.question if self.runs is not None and not self.is_reduced else None
+        self.search: Searching = make_search(contract, scope, start, options, own)
         self.start = self.search.start
         self.witness = Witness(contract, self.search.program, self.search.key)
 
     def explore(self, tell: Callable[[Progress], None] = lambda _: None) -> tuple[list[Verdict], dict[str, Any]]:
         result = self.search.run(tell)
         verdicts = [v for p in self.contract.properties.values() for v in self.judge(p, result)]
+        of_runs = self.judge_runs(result, tell)
         statistics = self.statistics(result)
         try:
             trace = self.deadlock(result)
@@ -79,7 +84,7 @@ class Explorer:
             scope = self.reach_of(result)
             verdicts.append(Verdict(DEADLOCK, DEADLOCK, None, "explore", Kind.FAILED, 0.0, scope, reason=reason))
         share = result.seconds / max(1, len(verdicts))  # one search answers them all
-        return [replace(v, seconds=share) for v in verdicts], statistics
+        return [*(replace(v, seconds=share) for v in verdicts), *of_runs], statistics
 
     # --- verdicts --------------------------------------------------------------------------------------------------
 
@@ -184,6 +189,47 @@ class Explorer:
         hashed = "" if result.omission is None else f"; {PROBABLE.format(result.omission)}"
         return f"{result.states:,} {what} of scope {self.scope.name}{within}{hashed}"
 
+    # --- runs ------------------------------------------------------------------------------------------------------
+
+    def blind_to_runs(self) -> str:
+        """Why runs cannot be judged here, if they cannot."""
+        if self.options.simulate:
+            return "random walks do not see what goes on for ever: explore a scope"
+        if self.scope.steps:
+            return f"scope {self.scope.name} bounds the number of steps: a run without end needs a scope that does not"
+        return ""
+
+    @property
+    def is_reduced(self) -> bool:
+        """Runs need a search of their own: of states and neither orbits nor hashes, and on this machine."""
+        o = self.options
+        return o.symmetry or o.cluster is not None or o.compaction is not None
+
+    def judge_runs(self, result: Result, tell: Callable[[Progress], None]) -> list[Verdict]:
+        """Properties of runs, on the states themselves: what a run does is not seen on orbits."""
+        properties = self.contract.temporals.values()
+        if self.runs is None:
+            return [verdict_on(p, Kind.UNSUPPORTED, f"scope {self.scope.name}", self.blind_to_runs()) for p in properties]
+        search, raw = self.search, ""
+        if self.is_reduced:
+            options = replace(self.options, symmetry=False, compaction=None, cluster=None, keep_going=True, checkpoint=None)
+            contract = replace(self.contract, properties={})
+            search = make_search(contract, self.scope, Interpreter(contract).initial, options, self.runs.question)
+            result = search.run(tell)
+            left = (("orbits", self.options.symmetry), ("hashes", self.options.compaction is not None))
+            raw = "".join(f", states and not {what}" for what, is_used in left if is_used)
+        reason = f"not every state was looked at: {result.reason}" if result.reason else ""
+        graph = None if reason else search.graph(self.options.memory)
+        scope = f"{result.states:,} states of scope {self.scope.name}"
+        if graph is None:
+            reason = reason or f"the memory limit of {self.options.memory // MIB} MiB is reached by the steps between states"
+            return [verdict_on(p, Kind.UNKNOWN, scope, reason) for p in properties]
+        ground = Ground(
+            self.contract, search, self.runs, graph, self.options.memory,
+            f"every run through the {scope} ({len(graph.edges):,} steps{raw})",
+        )  # fmt: skip
+        return [ground.judge(p) for p in properties]
+
     # --- numbers ---------------------------------------------------------------------------------------------------
 
     def statistics(self, result: Result) -> dict[str, Any]:
@@ -218,7 +264,6 @@ class Explorer:
             "reason": result.reason,
         }
 
-
     def compaction(self, result: Result) -> dict[str, Any] | None:
         """How states were hashed, and how probable an omission is: null if they were kept whole all the same."""
         asked = self.options.compaction
@@ -228,10 +273,11 @@ class Explorer:
 
 
 def make_search(
-    contract: Contract, scope: Scope, start: Callable[[State], State], options: Options
+    contract: Contract, scope: Scope, start: Callable[[State], State], options: Options, question: Question | None = None
 ) -> Searching:
+    """The search that the options ask for; it can give a graph if it was asked a question."""
     if options.plain:
-        return PlainSearch(contract, scope, start, options.symmetry, options.keep_going, options.compaction)
+        return PlainSearch(contract, scope, start, options.symmetry, options.keep_going, options.compaction, question)
     from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
 
     if options.cluster is not None:
@@ -247,7 +293,7 @@ def make_search(
     search = Search(
         contract, scope, start, jobs=1 if options.simulate else options.jobs, memory=options.memory, cache=options.cache,
         symmetry=options.symmetry, keep_going=options.keep_going, checkpoint=kept,
-        compaction=None if options.simulate else options.compaction,
+        compaction=None if options.simulate else options.compaction, question=question,
     )  # fmt: skip
     if not options.simulate:
         return search

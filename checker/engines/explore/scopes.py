@@ -18,6 +18,7 @@ from vmaspace.checker.report.verdict import Kind, Verdict
 # From the answer that says most to the one that says least.
 WEIGHT = (
     Kind.FAILED, Kind.VIOLATED, Kind.DEVIATION, Kind.REACHED, Kind.UNKNOWN, Kind.LIKELY, Kind.PASSED, Kind.UNREACHED,
+    Kind.UNSUPPORTED,
 )  # fmt: skip
 
 
@@ -33,13 +34,14 @@ def explore_all(
     scopes: Iterable[Scope],
     options: Options,
     tell: Callable[[str, Progress | None], None] = lambda name, reached: None,
+    apart: bool = False,
 ) -> tuple[list[Verdict], dict[str, Any]]:
-    """The verdicts of all scopes together, and the numbers of each."""
+    """The verdicts of all scopes together, and the numbers of each; with `apart`, every scope has its `shares`."""
     verdicts: list[Verdict] = []
     rows: list[dict[str, Any]] = []
-    for scope in scopes:
+    for scope, part in shares(contract, list(scopes)) if apart else [(s, contract) for s in scopes]:
         tell(scope.name, None)
-        found, row = Explorer(contract, scope, options).explore(lambda p, name=scope.name: tell(name, p))  # type: ignore[misc]
+        found, row = Explorer(part, scope, options).explore(lambda p, name=scope.name: tell(name, p))  # type: ignore[misc]
         verdicts += found
         rows.append(row)
         if "interrupted" in row["reason"]:
@@ -47,6 +49,15 @@ def explore_all(
     totals = {key: sum(row[key] for row in rows) for key in ("states", "transitions", "cut", "deadlocks")}
     depth = max((row["depth"] for row in rows), default=0)
     return together(verdicts), {**totals, "depth": depth, "complete": all(r["complete"] for r in rows), "scopes": rows}
+
+
+def shares(contract: Contract, scopes: list[Scope]) -> list[tuple[Scope, Contract]]:
+    """What the main job asks of each scope: of those that bound the number of steps all but runs, of others nothing but runs."""
+    if all(s.steps for s in scopes):
+        return [(s, contract) for s in scopes]
+    states, runs = replace(contract, temporals={}), replace(contract, properties={})
+    asked = [(s, states if s.steps else runs) for s in scopes]
+    return [(s, part) for s, part in asked if part.properties or part.temporals]
 
 
 def together(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -60,7 +71,7 @@ def together(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def _joined(same: list[Verdict]) -> Verdict:
     best = min(same, key=lambda v: WEIGHT.index(v.verdict))
     if best.verdict in (Kind.PASSED, Kind.LIKELY):
-        scope = "; ".join(dict.fromkeys(v.scope for v in same))
+        scope = "; ".join(dict.fromkeys(v.scope for v in same if v.verdict is best.verdict))
     else:
         scope = best.scope
     return replace(best, scope=scope, seconds=sum(v.seconds for v in same))

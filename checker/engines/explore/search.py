@@ -17,6 +17,8 @@ from typing import Any
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
 from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, MOST_WORKERS, core_text
+from vmaspace.checker.engines.explore.edges import EXPORT, compiled_graph, edges_text
+from vmaspace.checker.engines.explore.graph import Graph, Question
 from vmaspace.checker.engines.explore.memory import Stretch
 from vmaspace.checker.engines.explore.result import Part, Progress, Result, Stopped
 from vmaspace.checker.logic.contract import Contract, Scope
@@ -210,16 +212,21 @@ class Search:
         keep_going: bool = False,
         checkpoint: Checkpoint | None = None,
         compaction: Compaction | None = None,
+        question: Question | None = None,
     ) -> None:
         began = time.monotonic()
         self.program = Program(contract, scope, symmetry)
         self.layout = self.program.layout
         width = self.layout.words
         self.compaction = None if compaction is None else compaction.of(width)
-        self.text = core_text(width, list(self.program.calls.values()), self.compaction) + self.program.text
-        self.native = Native(self.text, EXPORTED, cache)
+        more = edges_text(self.program, question) if question is not None else ""
+        exported = (*EXPORTED, EXPORT) if question is not None else EXPORTED
+        self.question = question
+        core = core_text(width, list(self.program.calls.values()), self.compaction)
+        self.text = core + self.program.text + more
+        self.native = Native(self.text, exported, cache)
         self.compile_seconds = time.monotonic() - began
-        self.functions = {name: self.native.function(name, 3) for name in EXPORTED}
+        self.functions = {name: self.native.function(name, 3) for name in exported}
         self.jobs = jobs
         self.memory = memory
         self.steps = scope.steps or None
@@ -395,6 +402,11 @@ class Search:
 
     def keys_to(self, number: int) -> list[tuple[int, ...]]:
         return [self.parts[n % self.jobs].packed(n // self.jobs) for n in self.path(number)]
+
+    def graph(self, most: int) -> Graph | None:
+        """The states and the steps between them; None if they take more than `most` bytes."""
+        assert self.question is not None
+        return compiled_graph(self, self.question, most)
 
     def key(self, state: State) -> tuple[int, ...]:
         """What is kept of a state: its packed form, with symmetry that of its orbit; or the hash of that."""

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
+from vmaspace.checker.engines.explore.graph import Graph
 from vmaspace.checker.engines.explore.result import Progress, Result
 from vmaspace.checker.engines.explore.search import Search
 from vmaspace.checker.logic.state import State
@@ -39,6 +40,9 @@ class Walks:
 
     def keys_to(self, number: int) -> list[Key]:
         return self.found[number]
+
+    def graph(self, most: int) -> Graph | None:
+        raise AssertionError("walks know no graph")
 
     def run(self, tell: Callable[[Progress], None] = lambda _: None) -> Result:
         began = time.monotonic()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from vmaspace.checker.engines.explore.run import Options
-from vmaspace.checker.engines.explore.scopes import chosen, disagreements, explore_all, together
+from vmaspace.checker.engines.explore.run import Explorer, Options
+from vmaspace.checker.engines.explore.scopes import chosen, disagreements, explore_all, shares, together
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.report.verdict import Kind, Verdict
 
@@ -34,7 +34,8 @@ def test_compiled_and_plain_agree_on_the_contract(contract, compiled, plain, nam
 
 def test_every_property_comes_out_as_the_library_says(contract, cache):
     """Nothing is broken but what is marked, all of that is seen, and everything that shall be reachable is reached."""
-    verdicts, block = explore_all(contract, chosen(contract, "ci"), Options(keep_going=True, cache=cache))
+    scopes = [s for s in chosen(contract, "ci") if s.steps]
+    verdicts, block = explore_all(contract, scopes, Options(keep_going=True, cache=cache))
     assert block["complete"]
     by_id = {v.id: v for v in verdicts}
     for p in contract.properties.values():
@@ -65,6 +66,22 @@ def test_what_ci_reaches_nightly_reaches(contract):
         assert large.ranges == small.ranges
         for name in [*small.givens, *small.values]:
             assert tried(small, name) <= tried(large, name), (large.name, name)
+
+
+def test_what_the_library_says_of_runs_holds_and_rests_on_fairness(contract):
+    scope, name = contract.scopes["quick_runs"], "the_destroyed_are_freed_in_the_end"
+    unfair = replace(contract.temporals[name], name="unfair", fair=())
+    runs = replace(contract, properties={}, temporals={**contract.temporals, "unfair": unfair})
+    found = {v.property: v.verdict for v in Explorer(runs, scope, Options(plain=True)).explore()[0]}
+    assert found.pop("unfair") is Kind.VIOLATED
+    assert set(found.values()) == {Kind.PASSED}
+
+
+def test_the_main_job_asks_of_each_scope_its_share(contract):
+    asked = shares(contract, chosen(contract, "ci"))
+    assert {s.name for s, _ in asked} == {"ci_spaces", "ci_slots", "ci_regions", "ci_runs"}
+    assert {s.name for s, part in asked if part.temporals} == {"ci_runs"}
+    assert [s.name for s, _ in shares(replace(contract, temporals={}), chosen(contract, "quick"))] == []
 
 
 def verdict(name, kind, engine):
