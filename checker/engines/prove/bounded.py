@@ -172,7 +172,9 @@ class Bounded:
         if p.kind == "reach":
             return whole.grounder.ground(p.body, (whole.states[last],))
         if p.kind == "invariant":
-            return tm.not_(whole.grounder.ground(p.body, (whole.states[last],)))
+            # It is this step that breaks it: a run that was broken before says nothing about the operation.
+            held = whole.grounder.ground(p.body, (whole.states[last - 1],)) if last else tm.TRUE
+            return tm.and_(held, tm.not_(whole.grounder.ground(p.body, (whole.states[last],))))
         names = dict(whole.steps[-1].names[0])
         if p.kind == "after":
             op, outcome = final[0]
@@ -266,6 +268,8 @@ class Bounded:
         if p.kind == "reach":
             return bool(self.interpreter.property(p.name)(final, final, {}))
         before = moves[-2].state if len(moves) > 1 else start
+        if p.kind == "invariant" and not self.interpreter.property(p.name)(before, before, {}):
+            return False
         return not self.interpreter.holds(p, before, final, moves[-1].env, moves[-1].outcome.outcome)
 
     def move(self, step: Step, model: z3.ModelRef, state: State, actual: dict[Term, int]) -> Move | None:

@@ -170,6 +170,16 @@ def test_a_false_step_property():
     assert verdicts["finish/never_grows"].verdict is Kind.PROVED
 
 
+def test_an_operation_is_not_blamed_for_what_was_broken_before():
+    text = (
+        "op fold()\n  total = if total < 0 then 2 else total\n"
+        'invariant never_two "false" from "y"\n  total != 2\n'
+    )
+    verdicts = prove(text, steps=3)
+    assert [s.op for s in verdicts["make/never_two"].trace.steps] == ["make", "make"]
+    assert verdicts["fold/never_two"].verdict is Kind.NOT_INDUCTIVE  # two makes and a fold break it too, but not the fold
+
+
 def test_what_rests_on_the_false_is_proved_anew_or_not_at_all():
     """`nothing_is_done` is false; `nobody_hangs_done` follows from it only, `total_counts` does not need it."""
     text = (
