@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from vmaspace.checker.cli.error import UsageError
+from vmaspace.checker.cli.places import demand_places
 from vmaspace.checker.language.diagnostics import LanguageError
 from vmaspace.checker.report.trace import TraceError
 from vmaspace.checker.report.verdict import Exit
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The `vmaspace` command; returns its exit code."""
     options = parser().parse_args(arguments)
     try:
+        demand_places(options)
         return job_of(options)(options)
     except LanguageError as error:
         print(error.render(), file=sys.stderr)

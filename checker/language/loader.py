@@ -40,10 +40,14 @@ def read(paths: Iterable[str | PathLike[str]]) -> dict[str, str]:
 def _files(path: Path, problems: list[Diagnostic]) -> list[Path]:
     try:
         if path.is_dir():
-            return sorted(f for f in path.rglob("*.aspec") if f.is_file())
-        if path.is_file():
+            found = sorted(f for f in path.rglob("*.aspec") if f.is_file())
+            if found:
+                return found
+            reason = "there is no .aspec file in this folder"
+        elif path.is_file():
             return [path]
-        reason = "there is no such file or folder"
+        else:
+            reason = "there is no such file or folder"
     except (OSError, ValueError) as error:
         reason = str(error)
     problems.append(_unreadable(path, reason))

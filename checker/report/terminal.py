@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -73,14 +74,28 @@ def print_report(
     """The whole report. `paths` say where the traces were saved, beside `report.verdicts`."""
     files = paths if paths is not None else [None] * len(report.verdicts)
     print_table(console, report.verdicts)
-    for verdict, file in zip(report.verdicts, files, strict=True):
-        if not verdict.is_green:
-            put(console)
-            print_verdict(console, verdict, file)
+    for verdict, file in at_once(zip(report.verdicts, files, strict=True)):
+        put(console)
+        print_verdict(console, verdict, file)
     if slowest:
         print_slowest(console, report.verdicts, slowest)
     put(console)
     put(console, summary_line(report), "bold green" if report.exit is Exit.GREEN else "bold red")
+
+
+def at_once(verdicts: Iterable[tuple[Verdict, Path | None]]) -> list[tuple[Verdict, Path | None]]:
+    """What is not green; operations at which a property is undecided for one reason are one verdict, with all their names."""
+    told: dict[object, list[tuple[Verdict, Path | None]]] = {}
+    for verdict, file in verdicts:
+        if not verdict.is_green:
+            is_alone = not verdict.is_undecided or verdict.trace is not None or verdict.operation is None
+            same = (verdict.property, verdict.engine, verdict.verdict, verdict.scope, verdict.reason, verdict.notes)
+            told.setdefault(object() if is_alone else same, []).append((verdict, file))
+    found = []
+    for (first, file), *others in told.values():
+        names = [first.operation, *(verdict.operation for verdict, _ in others)]
+        found.append((replace(first, operation=", ".join(map(str, names)), source=None) if others else first, file))
+    return found
 
 
 # --- the table ----------------------------------------------------------------------------------------------

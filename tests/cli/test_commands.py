@@ -270,3 +270,27 @@ def test_claims_are_written_as_smt2(here, capsys):
     assert code == 0
     assert "15 queries written to out" in out
     assert len(list((here / "out" / "entries").glob("*.smt2"))) == 15
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "message"),
+    [
+        ("--traces", "file", "--traces file: file is a file"),
+        ("--traces", "file/below/it", "--traces file/below/it: file is a file"),
+        ("--junit", "folder", "--junit folder: this is a folder; name a file"),
+        ("--junit", "file/x.xml", "--junit file/x.xml: file is a file"),
+    ],
+)
+def test_places_for_results_are_looked_at_before_the_work(here, capsys, monkeypatch, option, place, message):
+    (here / "file").touch()
+    (here / "folder").mkdir()
+    monkeypatch.setattr("vmaspace.checker.cli.jobs.prove", lambda o: pytest.fail("the work has begun"))
+    code, _, err = run(capsys, "prove", option, place)
+    assert code == 2 and message in err
+
+
+def test_places_that_can_be_made_are_good(here, capsys, monkeypatch):
+    monkeypatch.setattr("vmaspace.checker.cli.jobs.prove", lambda o: 0)
+    arguments = ("--traces", "a/b", "--smt2", "c", "--junit", "d/e.xml")
+    assert run(capsys, "prove", *arguments) == (0, "", "")
+    assert not list(here.iterdir())

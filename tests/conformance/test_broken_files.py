@@ -7,7 +7,7 @@ import pytest
 
 from vmaspace.checker.engines.conformance import ConformanceError, run_file
 
-GOOD = {"id": "T-1", "area": "map", "arch": "any", "steps": []}
+GOOD = {"id": "T-1", "area": "map", "arch": "any", "steps": [{"op": "x", "args": {}, "expect": {}}]}
 
 
 def refuse(path: Path) -> ConformanceError:
@@ -40,6 +40,7 @@ def line(**changes: object) -> str:
         (line(area=None), 1, "the case has no 'area'"),
         (line(id=7), 1, "id is a string, not a number"),
         (line(id=""), 1, "id is empty"),
+        (line(steps=[]), 1, "the case has no steps"),
         (line(steps={}), 1, "steps is a list, not an object"),
         (line(arch="mips"), 1, "unknown arch 'mips'"),
         (line(params=[]), 1, "params is an object, not a list"),
@@ -69,7 +70,7 @@ def test_a_file_that_is_not_utf_8(write_text) -> None:
 
 
 def test_a_byte_order_mark_does_no_harm(write_text) -> None:
-    assert run_file(write_text(b"\xef\xbb\xbf" + line().encode())).passed == 1
+    assert len(run_file(write_text(b"\xef\xbb\xbf" + line().encode())).cases) == 1
 
 
 PROCESS = ("process.create", {"options": []}, {}, "p")

@@ -28,8 +28,15 @@ def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
 
 
 def test_an_empty_program_is_a_program(tmp_path: Path) -> None:
+    (tmp_path / "nothing.aspec").touch()
     program = load([tmp_path])
     assert program.ops == {} and program.init is None
+
+
+def test_a_folder_without_a_file_of_ours_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no text of ours", encoding="utf-8")
+    with pytest.raises(LanguageError, match="there is no"):
+        load([tmp_path])
 
 
 def test_every_missing_path_is_named(tmp_path: Path) -> None:

@@ -112,6 +112,19 @@ def test_a_stream_that_cannot_draw_gets_question_marks(mixed_report: Report) -> 
     assert b"region2 mapping" in raw.getvalue()
 
 
+def test_operations_that_are_undecided_for_one_reason_are_told_at_once(verdict: Make) -> None:
+    def told(*verdicts: Verdict) -> list[str]:
+        return [line.split("  ")[0] for line in printed(Report(verdicts)).splitlines() if line.startswith("VMA")]
+
+    never = [verdict(Kind.UNKNOWN, operation, reason="never called") for operation in ("map", "unmap")]
+    late = verdict(Kind.UNKNOWN, "protect", reason="out of time")
+    head = "VMA506 siblings_are_disjoint is undecided at"
+    assert told(never[0], late, never[1]) == [f"{head} map, unmap", f"{head} protect"]
+    # What is red has its own place.
+    red = [verdict(Kind.FAILED, operation, reason="wrong") for operation in ("map", "unmap")]
+    assert told(*red, *red) == [f"VMA507 siblings_are_disjoint fails at {v.operation}" for v in (*red, *red)]
+
+
 @pytest.mark.parametrize("columns", ["", "wide", "0"])
 def test_an_odd_width_is_no_reason_to_fail(mixed_report: Report, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)

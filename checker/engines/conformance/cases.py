@@ -101,6 +101,8 @@ class _Reader:
         if arch not in ARCHES:
             raise self.error(f"unknown arch {arch!r}", nearest(arch, list(ARCHES)))
         steps = self.get(data, "steps", list, "the case")
+        if not steps:
+            raise self.error("the case has no steps: nothing would be compared")
         params = data.get("params", {})
         if not isinstance(params, dict):
             raise self.error(f"params is an object, not {_type_name(params)}")
