@@ -230,6 +230,18 @@ def _yielded_twice(s: Scene) -> None:
     walk.next()
 
 
+def test_a_walk_may_yield_what_has_come_to_lie_over_the_place_where_it_goes_on() -> None:
+    s = Scene()
+    second = s.map(8 * PAGE)
+    walk = s.system.enumerator_class(s.root, EnumerationMode.MAPPINGS_ONLY, s.root.base, s.root.end)
+    assert walk.next() is not None and walk._next is second
+    walk.pause()
+    s.root.unmap(BASE, 16 * PAGE)
+    s.root.create_vm_mapping(0, 24 * PAGE, 0, AT, s.vmo, 0, RW)
+    walk.resume()
+    assert walk.next() is not None and not s.system.journal.broken()
+
+
 breaks("vmar-9", "vmar-13")(lambda s: RegionList.remove_region(s.root.subregions, s.mapping))
 breaks("vmar-34")(lambda s: s.root.subregions.get_alloc_spot(12, 0, PAGE, BASE, 1 << 30))
 breaks("vmar-38")(lambda s: s.root.destroy())

@@ -94,3 +94,15 @@ def test_what_died_in_a_pause_is_skipped_with_what_replaced_it(tree) -> None:
     tree.map(20, 1)  # behind it: found
     enumerator.resume()
     assert [page for page, _ in pages(tree, enumerator)] == [20, 24]
+
+
+def test_what_replaced_it_and_reaches_further_is_yielded_from_where_it_begins(world) -> None:
+    world.map(0, 1)
+    world.map(1, 1)
+    enumerator = walk(world, MAPPINGS, 0, 99)
+    assert enumerator.next() is not None
+    enumerator.pause()
+    assert world.root.unmap(world.addr(0), 2 * P) is Status.ZX_OK
+    world.map(0, 3)  # what was yielded before, and what died, and more
+    enumerator.resume()
+    assert pages(world, enumerator) == [(0, 1)]
