@@ -21,6 +21,11 @@ class Heap:
         self._countdown = n
 
     @property
+    def planned(self) -> int:
+        """Which allocation from now is to fail; 0 for none."""
+        return self._countdown
+
+    @property
     def is_failure_pending(self) -> bool:
         """Whether a planned failure has not happened yet."""
         return self._countdown > 0

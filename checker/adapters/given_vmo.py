@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vmaspace.checker.adapters.world import VmoSpec
+from vmaspace.model.constants import PAGE_SIZE
+from vmaspace.model.status import Status
 from vmaspace.model.system import System
 from vmaspace.model.vmo import CloneType, VmObject, VmObjectPaged, VmObjectPhysical, VmoKind
+from vmaspace.model.vmo.page_source import PageSource
 
 _CHILDREN = ("snapshot", "slice")
+_STREAM = 4 * PAGE_SIZE  # how much of an unbounded VMO is its stream
 _REALLY_PINNED = 1 << 20  # bytes; the worlds that proofs think of have VMOs of any size
 
 
@@ -59,9 +63,24 @@ def _given_vmo(system: System, spec: VmoSpec) -> VmObject:
         def is_range_pinned(self, offset: int, size: int) -> bool:
             return spec.pinned
 
+    match spec.origin:
+        case "unbounded":
+            return _made(GivenPaged.create(system, _STREAM, is_unbounded=True))
+        case "discardable":
+            return _made(GivenPaged.create(system, spec.size, is_discardable=True))
+        case "pager" | "trapping_pager":
+            source = PageSource(traps_dirty=spec.origin == "trapping_pager")
+            return _made(GivenPaged.create(system, spec.size, source=source))
     pages = system.cow_pages_class(system, spec.size)
     is_resizable = spec.origin == "resizable"
     vmo = GivenPaged(system, kind, pages, is_vdso=spec.is_vdso, is_resizable=is_resizable)
     if spec.pinned and spec.size <= _REALLY_PINNED:
         vmo.commit_range_pinned(0, spec.size, True)
+    return vmo
+
+
+def _made(made: tuple[Status, VmObject | None]) -> VmObject:
+    status, vmo = made
+    if vmo is None:
+        raise ValueError(f"a VMO of the world can not be made: {status.name}")
     return vmo

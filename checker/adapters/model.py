@@ -19,6 +19,7 @@ from vmaspace.checker.adapters.invariants.journal import INVARIANTS
 from vmaspace.checker.adapters.invariants.observed import observed
 from vmaspace.checker.adapters.kernel_work import Walks, allocate_and_free, run_process
 from vmaspace.checker.adapters.observation import Observer
+from vmaspace.checker.adapters.pagers import ORDERS, pagers_of, reclaim
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import State
@@ -59,6 +60,9 @@ class ModelAdapter:
         self.priorities = [MemoryPriority[name.upper()] for name in contract.enums["Priority"]]
         self.range_ops = [RangeOpType[name.upper()] for name in contract.enums["RangeOp"]]
         self.allocators = contract.enums["Allocator"]
+        self.lock_ops = contract.enums["LockOp"]
+        self.orders = [ORDERS[name] for name in contract.enums["PagerOrder"]]
+        self.answers = contract.enums["PagerAnswer"]
         self.results = {
             o.name: (o.results[0], self._sort(o.name)) for o in contract.operations.values() if o.results
         }
@@ -88,7 +92,8 @@ class ModelAdapter:
         self.written = 0
         self.cpus = Cpus(self.system)
         self.walks = Walks(self.system)
-        self.observer = Observer(self.contract, self.system, self.vmos, world.givens(self.contract))
+        self.pagers = pagers_of(self.system, self.vmos)
+        self.observer = Observer(self.contract, self.system, self.vmos, self.pagers, world.givens(self.contract))
 
     def call(self, op: str, args: Mapping[str, int], fails_at: int = 0) -> Answer:
         self.cpus.switch(op, args, self.observer.aspaces)
@@ -275,6 +280,37 @@ class ModelAdapter:
         if not self.snapshots[o]:
             return Status.ZX_ERR_NOT_FOUND, None
         self.snapshots[o].pop().release()
+        return 0, None
+
+    # --- pages that come and go ------------------------------------------------------------------------------------
+
+    def _lock_vmo(self, o: int, act: int, offset: int, size: int) -> Called:
+        vmo = self.vmos[o]
+        match self.lock_ops[act]:
+            case "lock":
+                return vmo.lock_range(offset, size)[0], None
+            case "try_lock":
+                return vmo.try_lock_range(offset, size), None
+            case _:
+                return vmo.unlock_range(offset, size), None
+
+    def _reclaim(self, o: int) -> Called:
+        reclaim(self.vmos[o])
+        return 0, None
+
+    def _order_pages(self, o: int, order: int, offset: int, size: int) -> Called:
+        pager = self.pagers.get(self.vmos[o])
+        if pager is None:  # a VMO is not another pager's
+            return Status.ZX_ERR_INVALID_ARGS, None
+        return self.orders[order](pager.vmo, offset, size), None
+
+    def _set_pager(self, o: int, answer: int) -> Called:
+        pager = self.pagers.get(self.vmos[o])
+        if pager is None:
+            return Status.ZX_ERR_INVALID_ARGS, None
+        if pager.answer == "is_gone":
+            return Status.ZX_ERR_BAD_STATE, None
+        pager.set_answer(self.answers[answer])
         return 0, None
 
     # --- the rest of the kernel ------------------------------------------------------------------------------------

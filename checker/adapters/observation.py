@@ -10,9 +10,11 @@ the constituents are the last that were seen: its page tables are gone, and the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vmaspace.checker.adapters.interface import BrokenImplementation
+from vmaspace.checker.adapters.pagers import Pager
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import EMPTY, Pieces, State, Table
 from vmaspace.model.arch.aspace import ArchAspaceKind, ArchVmAspace
@@ -22,12 +24,12 @@ from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState, MemoryPriority, VmAddressRegionOrMapping
 from vmaspace.model.system import System
 from vmaspace.model.vmar_tree import VmarTree
-from vmaspace.model.vmo import VmObject
+from vmaspace.model.vmo import VmObject, VmObjectPaged
 
 VARIABLES = (
     "type", "share", "aspace_base", "aspace_size", "name_length", "root", "destroyed", "freed", "unified", "shared_part",
     "restricted_part", "references", "vdso_code", "kind", "life", "aspace", "parent", "base", "size", "flags", "object",
-    "object_offset", "prot", "mergeable", "priority", "source", "under", "branch",
+    "object_offset", "prot", "mergeable", "priority", "source", "under", "branch", "locks", "discarded", "pager",
 )  # fmt: skip
 WORD = 1 << 64
 _ROLES = {ArchAspaceKind.RESTRICTED: ShareOpt.RESTRICTED, ArchAspaceKind.SHARED: ShareOpt.SHARED}
@@ -36,7 +38,14 @@ _ROLES = {ArchAspaceKind.RESTRICTED: ShareOpt.RESTRICTED, ArchAspaceKind.SHARED:
 class Observer:
     """Numbers the objects of one system, and turns what they hold into a state."""
 
-    def __init__(self, contract: Contract, system: System, vmos: list[VmObject], givens: State) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        system: System,
+        vmos: list[VmObject],
+        pagers: Mapping[VmObject, Pager],
+        givens: State,
+    ) -> None:
         unknown = contract.variables.keys() - set(VARIABLES)
         if unknown:
             raise ValueError(f"the model adapter does not observe the variable {min(unknown)!r}")
@@ -48,6 +57,13 @@ class Observer:
         self.arch_ids: dict[ArchVmAspace, int] = {}
         self.region_ids: dict[VmAddressRegionOrMapping, int] = {}
         self.vmo_ids = {vmo: i for i, vmo in enumerate(vmos)}
+        self.discardable = [
+            (i, vmo.discardable)
+            for i, vmo in enumerate(vmos)
+            if isinstance(vmo, VmObjectPaged) and vmo.discardable is not None
+        ]
+        self.pagers = [(self.vmo_ids[vmo], pager) for vmo, pager in pagers.items()]
+        self.answers = contract.enums["PagerAnswer"]
         self.origins: dict[VmObject, VmObject] = {}
         self.clone_sources: dict[VmObject, int] = {}  # of a private clone: the mapping that was first seen of it
         self.last: dict[str, Table] = {}
@@ -87,6 +103,7 @@ class Observer:
             # Looking at a region may bring to light another one: a parent that is in no list.
             for r, region in enumerate(self.regions):
                 self.look_at_region(r, region, t)
+            self.look_at_vmos(t)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise BrokenImplementation(f"{type(error).__name__}: {error}") from error
         # Tables that are as they were stay the same objects, so that comparing states is cheap.
@@ -100,6 +117,17 @@ class Observer:
             "Region": tuple(range(len(self.regions))),
         }
         return State(domains, {**t, **self.givens.tables})
+
+    def look_at_vmos(self, t: dict[str, Table]) -> None:
+        for o, tracker in self.discardable:
+            if tracker.lock_count:
+                t["locks"][o] = tracker.lock_count
+            if tracker.is_discarded:
+                t["discarded"][o] = 1
+        for o, pager in self.pagers:
+            answer = self.answers.index(pager.answer)
+            if answer:
+                t["pager"][o] = answer
 
     def look_at_aspace(self, a: int, aspace: VmAspace, t: dict[str, Table]) -> None:
         arch = aspace.arch

@@ -23,7 +23,7 @@ FACTS = (
 class VmoSpec:
     """A memory object to be there from the start.
 
-    size: in bytes, whole pages.  origin: "alone", "resizable", or "snapshot" or "slice" of the first one of the world.
+    size: in bytes, whole pages.  origin: as in the contract; "snapshot" and "slice" are of the first one of the world.
     """
 
     size: int

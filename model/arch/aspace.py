@@ -214,6 +214,7 @@ class ArchVmAspace(ArchAccess):
         table: the parts still count it, the restricted one once; otherwise nothing is mapped.
         """
         self.assert_destroyable()
+        restricted = self.restricted
         if self.shared is not None:
             self.shared.references -= 1
         if self.restricted is not None:
@@ -221,6 +222,7 @@ class ArchVmAspace(ArchAccess):
             self.restricted.unified = None
         self.shared = self.restricted = None
         if self.kind is UNIFIED and self.arch.unified_shares_root:
+            self.tlb.forget(self, restricted)
             self.asid = UNUSED_ID
             self.root = None
             return ZX_OK

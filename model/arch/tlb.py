@@ -105,12 +105,12 @@ class Tlb:
         """A CPU goes back to the kernel's tables alone; what it holds under other tags stays."""
         self.cpus[cpu].active = None
 
-    def forget(self, tables: ArchTables) -> None:
-        """Tables are about to be freed: what CPUs hold under their tag belongs to nobody."""
+    def forget(self, tables: ArchTables, heir: ArchTables | None = None) -> None:
+        """Tables are about to be freed: what CPUs hold under their tag belongs to nobody, or to who has the same root."""
         for tlb in self.cpus:
             for tag, known in tlb.roots.items():
                 if known is tables:
-                    tlb.roots[tag] = None
+                    tlb.roots[tag] = heir
 
     def entry_changes(self, tables: ArchTables, table: VmPage, va: Vaddr, level: int, old: int) -> None:
         """A present entry of `table`, on the way to `va`, is about to change."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.twins_of_tables import TABLE_TWINS
+from tests.adapters.twins_of_vmos import VMO_TWINS
 from vmaspace.checker.adapters.invariants.fault_record import FaultRecord
 from vmaspace.checker.adapters.invariants.journal import INVARIANTS
 from vmaspace.checker.adapters.invariants.observed import ObservedSystem, observed
@@ -82,7 +83,7 @@ class Scene:
         return {number for i in found for number in (i.number, i.also) if number}
 
 
-TWINS: dict[str, Callable[[Scene], Any]] = dict(TABLE_TWINS)
+TWINS: dict[str, Callable[[Scene], Any]] = {**TABLE_TWINS, **VMO_TWINS}
 
 
 def breaks(*numbers: str) -> Callable[[Callable[[Scene], Any]], Callable[[Scene], Any]]:

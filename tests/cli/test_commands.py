@@ -39,7 +39,7 @@ def test_a_property_that_holds_is_green(here, capsys):
     (here / "mine.aspec").write_text(HOLDS)
     code, out, _ = run(capsys, "prove", "mine.aspec", "--property", "names_are_short", "--jobs", 1)
     assert code == 0
-    assert "34 verdicts: 34 proved" in out
+    assert "38 verdicts: 38 proved" in out
 
 
 def test_a_property_that_fails_is_red_and_its_trace_replays(here, capsys):
@@ -244,7 +244,7 @@ def test_claims_and_properties_may_be_asked_for_together(here, capsys):
     code, out, _ = run(capsys, "prove", *both, "--jobs", 1)
     assert code == 0
     assert "entries 15 proved" in out
-    assert "prove 33 proved" in out
+    assert "prove 37 proved" in out
 
 
 def test_a_claim_is_of_no_operation(here, capsys):

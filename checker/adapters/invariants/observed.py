@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmaspace.checker.adapters.invariants import link  # noqa: F401  importing it declares its checks
+from vmaspace.checker.adapters.invariants import link, vmos  # noqa: F401  importing them declares their checks
 from vmaspace.checker.adapters.invariants.accounting import CountingAspace
 from vmaspace.checker.adapters.invariants.faults import FaultingVmo, ObservedMemory
 from vmaspace.checker.adapters.invariants.journal import Journal

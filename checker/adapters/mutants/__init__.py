@@ -12,8 +12,8 @@ from importlib import import_module
 from vmaspace.checker.adapters.mutants.registry import Mutant, mutant, mutant_of, registered
 
 SUBJECTS = (
-    "regions", "mappings", "aspaces", "vdso", "faults", "clones", "accounting", "locks", "processes", "entries", "tables",
-    "shootdown",
+    "regions", "mappings", "aspaces", "vdso", "faults", "clones", "accounting", "locks", "processes", "pagers", "entries",
+    "tables", "shootdown",
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ ONLY_LAME_PERCENT = (
 DESPERATE_PERCENT = 30  # below this: the same, where there is no other
 PREFERRED_PERCENT = 85
 INVITED_PERCENT = 60  # how often an element is taken for which more happens than for others
+UNITED_PERCENT = 50  # how often something ends that is made of others
 CROWDING_PERCENT = 30  # how often something new goes where the most is
 IN_NOTHING_PERCENT = 5  # how often an address is asked about where nothing is mapped anywhere
 
@@ -57,7 +58,7 @@ class _Element:
     fits: Evaluator
     stops: list[Evaluator] = field(default_factory=list)
     refuses: list[Evaluator] = field(default_factory=list)
-    invites: list[Evaluator] = field(default_factory=list)  # clauses that answer OK, for more than usual
+    invites: list[Evaluator] = field(default_factory=list)  # for what more happens than usual
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class Plan:
     is_at: bool  # an address in an address space
     is_about_old: bool  # the range is of addresses, so of what is there; an offset is for something new
     makes_new: bool
+    is_end: bool  # all that it says is which address space changes: it ends
+    is_setting: bool  # it says of something that is there from the start how it behaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class Arguments:
                 return self.places.inhabited(state, bool(plan.flags))
             if plan.makes_new and dice.chance(CROWDING_PERCENT):
                 return self.places.fullest(state)
+        elif plan.is_end and dice.chance(UNITED_PERCENT):
+            return self.places.united(state)
         return self.places.mapped(state) if plan.is_at else None
 
     def place(self, plan: Plan, env: Env, region: str | None, state: State, dice: Dice) -> None:
@@ -258,7 +263,12 @@ def _plan(contract: Contract, op: Operation) -> Plan:
     is_about_old = has_range and bool(elements) and "offset" not in names
     is_inside = bool(elements) and "offset" in names and not flags and not makes_new
     is_at = bool(elements) and elements[0].param.type.name == "Aspace" and "at" in names
-    return Plan(op, elements, flags, others, refused, has_range, is_inside, is_at, is_about_old, makes_new)
+    is_end = op.success.has_effect and [p.type.name for p in op.params] == ["Aspace"]
+    is_given = bool(elements) and all(contract.sorts[e.param.type.name] for e in elements)
+    is_setting = op.success.has_effect and is_given and bool(others) and {p.type.kind for p in others} == {"enum"}
+    return Plan(
+        op, elements, flags, others, refused, has_range, is_inside, is_at, is_about_old, makes_new, is_end, is_setting
+    )
 
 
 def refuses(o: Outcome) -> bool:
@@ -275,6 +285,8 @@ def _element(op: Operation, p: Term) -> _Element:
             found.invites.append(evaluator(o.condition))
         elif o.condition.symbols == own and refuses(o):
             (found.stops if o.kind == "asserts" else found.refuses).append(evaluator(o.condition))
+    more = {u.condition for u in op.success.updates if u.condition.symbols == own}
+    found.invites += [evaluator(condition) for condition in sorted(more, key=str)]
     return found
 
 

@@ -17,6 +17,8 @@ from vmaspace.checker.logic.state import NULL, State
 
 WORD = 1 << 64
 PAGE = 4096
+UNBOUNDED = 1 << 63  # bytes: what is larger has no end that one would come to
+MODEST = 64 * PAGE
 CONTINUING_PERCENT = 25  # of mappings, how many continue one that is there
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
 
@@ -51,6 +53,8 @@ class Places:
         self.mapping = kinds.index("mapping") if "mapping" in kinds else -1
         kinds = contract.enums.get("VmoKind", ())
         self.physical = kinds.index("physical") if "physical" in kinds else -1
+        origins = contract.enums.get("VmoOrigin", ())
+        self.discardable = origins.index("discardable") if "discardable" in origins else -1
         self.is_riscv = "riscv64" in contract.enums.get("Arch", ()) and contract.enums["Arch"].index(
             "riscv64"
         )
@@ -94,6 +98,11 @@ class Places:
         """The region with the most children; None if none has any."""
         counts = Counter(state.tables["parent"].values())
         return {max(sorted(counts), key=counts.__getitem__)} if counts else None
+
+    @staticmethod
+    def united(state: State) -> set[int]:
+        """The address spaces that are made of others."""
+        return set(state.tables["unified"])
 
     # --- ranges below a region -------------------------------------------------------------------------------------
 
@@ -267,6 +276,12 @@ class Places:
         t = state.tables
         name = next(name for name in env if name in ("m", "o"))
         whole = t["size" if sort == "Region" else "vmo_size"].get(env[name], 0)
+        is_discardable = sort == "Vmo" and t["vmo_origin"].get(env[name]) == self.discardable
+        if is_discardable and "size" in env and dice.chance(OBEDIENT_PERCENT):
+            env["offset"], env["size"] = 0, whole  # it is locked as a whole, and discarded
+            return
+        if whole > UNBOUNDED:
+            whole = MODEST
         pages = max(1, min(whole // PAGE, 64))
         low = dice.below(pages) * PAGE
         size = dice.pick((PAGE, PAGE, (1 + dice.below(4)) * PAGE, whole - low, whole))

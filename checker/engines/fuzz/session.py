@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vmaspace.checker.adapters.interface import Adapter
-from vmaspace.checker.engines.fuzz.arguments import Arguments
+from vmaspace.checker.engines.fuzz.arguments import Arguments, refuses
 from vmaspace.checker.engines.fuzz.coverage import Coverage
 from vmaspace.checker.engines.fuzz.dice import FACES, Dice
 from vmaspace.checker.engines.fuzz.drive import Drive
@@ -21,10 +21,16 @@ from vmaspace.checker.engines.fuzz.worlds import draw_world
 from vmaspace.checker.logic.contract import Contract, Operation
 from vmaspace.checker.logic.execute import Interpreter
 
-FAILURE_PERCENT = 15  # how often an allocation of a call is made to fail
+FAILURE_PERCENT = 22  # how often an allocation of a call is made to fail that would come to something
+LATE_FAILURE_PERCENT = 3  # the same of a call that is refused: it may allocate before it is
+VISIT_PERCENT = 50  # how often what was put there is accessed at once
+UNITING_PERCENT = 25  # of runs, how many begin with something that is made of several
 PARAMETERS_A_CALL = 2.2  # an operation is called once for so many parameters
 IDLE_PERCENT = 15  # how often one is called that can not meet anything
 MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
+PARTS_FIRST = 6  # calls at the start of a run that makes one of several
+UNITED_FIRST = 2  # calls that do
+SET_FIRST = (0, 1)  # calls that say how something of the world behaves
 FILLED_FIRST = (0, 2, 3, 4, 6, 8, 16)  # calls after these that put something into what is there
 JOINING_CALLS = 6  # in a row, of what makes one of several
 ALLOCATIONS = (1, 1, 1, 2, 2, 3, 4, 5)  # which one
@@ -57,6 +63,10 @@ class Session:
             name for name, plan in self.arguments.plans.items() if plan.makes_new and not plan.elements
         ]
         self.fillers = [name for name, plan in self.arguments.plans.items() if plan.makes_new and plan.flags]
+        plans = self.arguments.plans
+        self.settings = [name for name, plan in plans.items() if plan.is_setting]
+        self.visitors = [name for name, plan in plans.items() if plan.is_at and len(plan.others) > 1]
+        self.uniters = [name for name, plan in plans.items() if plan.makes_new and len(plan.elements) > 1 and not plan.others]
         self.turn = 0
 
     def begin(self, number: int) -> Finding | None:
@@ -64,7 +74,11 @@ class Session:
         self.coverage.runs += 1
         dice = Dice(number)
         finding = self.drive.begin(draw_world(dice, self.arches, self.contract.enabled))
-        first = [self.makers] * dice.pick(MADE_FIRST) + [self.fillers] * dice.pick(FILLED_FIRST)
+        if dice.chance(UNITING_PERCENT):
+            first = [self.makers] * PARTS_FIRST + [self.uniters] * UNITED_FIRST
+        else:
+            first = [self.makers] * dice.pick(MADE_FIRST)
+        first += [self.settings] * dice.pick(SET_FIRST) + [self.fillers] * dice.pick(FILLED_FIRST)
         for self.turn, operations in enumerate(first):
             if operations and finding is None and not self.drive.is_over:
                 finding = self.step(dice.pick(operations), dice.below(FACES))
@@ -84,7 +98,15 @@ class Session:
                 return finding
             if self.drive.is_over:
                 return self.begin(number)
+        if operation in self.fillers and self.visitors:
+            return self.visit(number)
         return None
+
+    def visit(self, number: int) -> Finding | None:
+        """Access something in what was put there, perhaps."""
+        self.turn += 1
+        dice = Dice(number * FACES + self.turn)
+        return self.step(dice.pick(self.visitors), number) if dice.chance(VISIT_PERCENT) else None
 
     def step(self, operation: str, number: int) -> Finding | None:
         drive = self.drive
@@ -96,7 +118,8 @@ class Session:
         if call is None:
             return None
         fails_at = 0
-        if call.may_run_out and dice.chance(FAILURE_PERCENT):
+        percent = LATE_FAILURE_PERCENT if refuses(call.allowed[-1].outcome) else FAILURE_PERCENT
+        if call.may_run_out and dice.chance(percent):
             fails_at = dice.pick(ALLOCATIONS)
         taken = drive.step(operation, call.env, fails_at, call.allowed)
         self.coverage.count(operation, taken.outcome.outcome if taken.outcome is not None else None)

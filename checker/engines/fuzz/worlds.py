@@ -11,10 +11,12 @@ from vmaspace.checker.adapters.world import VmoSpec, World
 from vmaspace.checker.engines.fuzz.dice import Dice
 
 PAGE = 4096
+UNBOUNDED_SIZE = (1 << 64) - 2 * PAGE
+PASSING = ("pager", "pager", "trapping_pager", "discardable", "discardable", "unbounded")
 
 
 def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) -> World:
-    """A paged object, a vDSO that ends with its code, a physical range, and perhaps others and a child of the first."""
+    """A paged object, a vDSO that ends with its code, a physical range, one whose pages come and go, and perhaps others."""
     code_start = dice.below(9) * PAGE
     code_size = (1 + dice.below(3)) * PAGE
     vmos = [
@@ -28,6 +30,7 @@ def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) 
         vmos.append(VmoSpec((1 + dice.below(vmos[0].size // PAGE)) * PAGE, origin=dice.pick(("snapshot", "slice"))))
     if dice.chance(40):
         vmos.append(VmoSpec((1 + dice.below(8)) * PAGE, origin="resizable"))
+    vmos.append(_passing(dice))
     return World(
         arch=dice.pick(arches),
         vmos=tuple(vmos),
@@ -37,3 +40,9 @@ def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) 
         switches=frozenset(switches),
         seed=dice.below(1 << 16),
     )
+
+
+def _passing(dice: Dice) -> VmoSpec:
+    """One whose pages are not there from the start, or do not stay: of a pager, discardable, or without an end."""
+    origin = dice.pick(PASSING)
+    return VmoSpec(UNBOUNDED_SIZE if origin == "unbounded" else (1 + dice.below(8)) * PAGE, origin=origin)
