@@ -52,7 +52,7 @@ def explore(o: argparse.Namespace) -> int:
         if o.print_code:
             sys.stdout.write("\n\n".join(generated_text(contract, scope, options) for scope in scopes))
             return 0
-        with cluster_of(o, not_with=("plain", "simulate", "checkpoint")) as cluster:
+        with cluster_of(o, not_with=("plain", "simulate")) as cluster:
             if cluster is not None:
                 options = replace(options, cluster=cluster, jobs=cluster.workers)
             verdicts, block = search(contract, scopes, options)

@@ -157,10 +157,10 @@ def connected(address: str, workers: int | None = None) -> Iterator[Cluster]:
             raise
         raise ClusterError(NO_RAY) from None
     own = not ray.is_initialized()
-    if own:
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        _connect(ray, address or os.environ.get("RAY_ADDRESS", ""), workers)
     try:
+        if own:
+            logging.getLogger("ray").setLevel(logging.CRITICAL)
+            _connect(ray, address or os.environ.get("RAY_ADDRESS", ""), workers)
         processors = int(ray.cluster_resources().get("CPU", 0))
         if workers is not None and workers > processors:
             raise ClusterError(f"the cluster has {processors} processors, too few for {workers} workers")

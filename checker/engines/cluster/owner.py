@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmaspace.checker.engines.cluster.connection import where
+from vmaspace.checker.engines.explore.checkpoint import Kept, restore_part, save_part
 from vmaspace.checker.engines.explore.search import EXPORTED, Shape, Worker
 from vmaspace.checker.logic.packed.native import Native
 
@@ -72,6 +73,19 @@ class Owner:
                 assert address is not None
                 w.gather(address, len(batch) // (8 * w.entry))
         w.inspect()
+        return self._status()
+
+    def save(self, folder: Path, kept: int) -> None:
+        """Bring the files of this owner up to date; they hold so many states."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_part(folder, self.worker, kept)
+
+    def restore(self, folder: Path, kept: Kept) -> Status | str:
+        """Put the owner where it was; what is wrong with its files, if something is."""
+        try:
+            restore_part(folder, self.worker, kept)
+        except (ValueError, OSError) as error:
+            return str(error)
         return self._status()
 
     def look(self, index: int) -> tuple[int, tuple[int, ...]]:

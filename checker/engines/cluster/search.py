@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.engines.cluster.connection import Cluster, Crew, WorkerLost
 from vmaspace.checker.engines.cluster.owner import Owner, Plan, Status
+from vmaspace.checker.engines.explore.checkpoint import Kept
 from vmaspace.checker.engines.explore.core import AT
 from vmaspace.checker.engines.explore.result import Part, Progress, Result, Stopped
 from vmaspace.checker.engines.explore.search import Search, Worker
@@ -37,6 +39,10 @@ class Remote:
     @property
     def done(self) -> int:
         return self.status.done
+
+    @property
+    def inspected(self) -> int:
+        return self.count  # an owner judges what it has found before it answers
 
     @property
     def is_full(self) -> bool:
@@ -93,10 +99,27 @@ class ClusterSearch(Search):
     def enter(self, depth: int, ends: list[int]) -> None:
         """Owners keep what the last level finds: they are not told which one that is."""
 
-    def _begin(self) -> None:
+    def save_parts(self, folder: Path, kept: Sequence[int]) -> None:
+        assert self.crew is not None
+        self._get([self.crew.call(i, "save", folder.absolute(), count) for i, count in enumerate(kept)])
+
+    def restore_parts(self, folder: Path, kept: Sequence[Kept]) -> None:
+        assert self.crew is not None
+        self._prepare()
+        answers = self._get([self.crew.call(i, "restore", folder.absolute(), own) for i, own in enumerate(kept)])
+        for w, answer in zip(self.remotes, answers, strict=True):
+            if isinstance(answer, str):
+                raise ValueError(f"worker {w.number}, {self.crew.places[w.number]}: {answer}")
+            w.status = answer
+
+    def _prepare(self) -> None:
         assert self.crew is not None
         plan = Plan(self.text, self.shape, self.jobs, self.most_states, self.cache)
         self._get([self.crew.call(i, "prepare", i, plan) for i in range(self.jobs)])
+
+    def _begin(self) -> None:
+        assert self.crew is not None
+        self._prepare()
         words = tuple(self.layout.to_working(self.start))
         sent = [[b""] * self.jobs for _ in self.remotes]
         sent[0] = self.crew.call(0, "begin", words, results=self.jobs + 1)[:-1]
@@ -120,7 +143,8 @@ class ClusterSearch(Search):
         try:
             return self.crew.get(references)
         except WorkerLost as error:
-            raise Stopped(str(error)) from None
+            again = "" if self.checkpoint is None else " (the same call goes on from the checkpoint)"
+            raise Stopped(f"{error}{again}") from None
 
     def _look(self, number: int, index: int) -> tuple[int, Key]:
         assert self.crew is not None

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from vmaspace.checker.logic.packed.program import CUT, FIRST_SLOT, UNSOUND
 
 if TYPE_CHECKING:
     from vmaspace.checker.engines.explore.memory import Stretch
+    from vmaspace.checker.engines.explore.result import Part
     from vmaspace.checker.engines.explore.search import Search, Worker
 
 SCHEMA = "vmaspace.checkpoint/2"
@@ -39,6 +39,15 @@ class Place:
     depth: int
     ends: list[int]
     first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a worker beside its files: how far it is, and the counts in its context, by their numbers."""
+
+    done: int
+    inspected: int
+    slots: dict[int, int]
 
 
 class Checkpoint:
@@ -56,18 +65,14 @@ class Checkpoint:
 
     def save(self, search: Search, place: Place) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.kept = self.kept or [0] * len(search.workers)
-        for w, kept in zip(search.workers, self.kept, strict=True):
-            for file, stretch, size, has in self._files(w):
-                at = max(kept, has.start)
-                _append(file, stretch.part(at * size, has.stop * size), at * size)
-        self.kept = [w.count for w in search.workers]
+        search.save_parts(self.folder, self.kept or [0] * len(search.parts))
+        self.kept = [w.count for w in search.parts]
         index = {
             "schema": SCHEMA,
             "keeps": kept_by(search),
             "search": key_of(search),
             "place": [place.depth, place.ends, place.first],
-            "workers": [[w.done, w.inspected, self._counters(search, w)] for w in search.workers],
+            "workers": [[w.done, w.inspected, self._counters(search, w)] for w in search.parts],
         }
         draft = self.folder / f".{INDEX}"
         draft.write_text(json.dumps(index), encoding="utf-8")
@@ -88,44 +93,62 @@ class Checkpoint:
                 raise ScopeError(f"{self.folder}: the checkpoint is of another search; name another folder or remove it")
             depth, ends, first = index["place"]
             search.enter(depth, ends)
-            for w, (done, inspected, counters) in zip(search.workers, index["workers"], strict=True):
-                w.done, w.inspected = done, inspected
-                self._restore(search, w, counters)
+            slots = self._slots(search)
+            search.restore_parts(
+                self.folder,
+                [
+                    Kept(done, inspected, dict(zip(slots, counters, strict=True)))
+                    for done, inspected, counters in index["workers"]
+                ],
+            )
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise ScopeError(f"{self.folder}: the checkpoint cannot be read ({error}); remove the folder") from None
-        self.kept = [w.count for w in search.workers]
+        self.kept = [w.count for w in search.parts]
         return Place(depth, ends, first)
-
-    def _restore(self, search: Search, w: Worker, counters: Sequence[int]) -> None:
-        for slot, value in zip(self._slots(search), counters, strict=True):
-            w.context.set_words(slot, [value])
-        for file, stretch, size, has in self._files(w):
-            with file.open("rb") as stored:
-                stored.seek(has.start * size)
-                data = stored.read(len(has) * size)
-            if len(data) != len(has) * size:
-                raise ValueError(f"{file.name} is too short")
-            stretch.put(data, has.start * size)
-        w.rebuild_table()
-
-    def _files(self, w: Worker) -> list[tuple[Path, Stretch, int, range]]:
-        """Each with its memory, the bytes of an entry, and the states of which it must have one."""
-        every = range(w.count)
-        files = [
-            (self.folder / f"states.{w.number}", w.states, 8 * w.width, w.waiting if w.is_compact else every),
-            (self.folder / f"parents.{w.number}", w.parents, 4, every),
-        ]
-        if w.is_compact:
-            files.append((self.folder / f"hashes.{w.number}", w.kept, 8, every))
-        return files
 
     def _slots(self, search: Search) -> list[int]:
         return [*KEPT, *range(FIRST_SLOT, search.program.context_size)]
 
-    def _counters(self, search: Search, w: Worker) -> list[int]:
+    def _counters(self, search: Search, w: Part) -> list[int]:
         return [w.slot(slot) for slot in self._slots(search)]
+
+
+def save_part(folder: Path, w: Worker, kept: int) -> None:
+    """Bring the files of a worker up to date; they hold so many states already."""
+    for file, stretch, size, has in _files(folder, w):
+        at = max(kept, has.start)
+        _append(file, stretch.part(at * size, has.stop * size), at * size)
+
+
+def restore_part(folder: Path, w: Worker, kept: Kept) -> None:
+    """Put a worker where it was.  `ValueError`: a file is not what it should be."""
+    w.done, w.inspected = kept.done, kept.inspected
+    for slot, value in kept.slots.items():
+        w.context.set_words(slot, [value])
+    for file, stretch, size, has in _files(folder, w):
+        if not file.exists():
+            raise ValueError(f"{file.name} is missing")
+        with file.open("rb") as stored:
+            stored.seek(has.start * size)
+            data = stored.read(len(has) * size)
+        if len(data) != len(has) * size:
+            raise ValueError(f"{file.name} is too short")
+        stretch.put(data, has.start * size)
+    w.rebuild_table()
+
+
+def _files(folder: Path, w: Worker) -> list[tuple[Path, Stretch, int, range]]:
+    """Each with its memory, the bytes of an entry, and the states of which it must have one."""
+    every = range(w.count)
+    files = [
+        (folder / f"states.{w.number}", w.states, 8 * w.width, w.waiting if w.is_compact else every),
+        (folder / f"parents.{w.number}", w.parents, 4, every),
+    ]
+    if w.is_compact:
+        files.append((folder / f"hashes.{w.number}", w.kept, 8, every))
+    return files
 
 
 def kept_by(search: Search) -> str:

@@ -64,6 +64,8 @@ class Part(Protocol):
     @property
     def done(self) -> int: ...  # states that are expanded
     @property
+    def inspected(self) -> int: ...  # states that are judged
+    @property
     def is_full(self) -> bool: ...
     @property
     def count(self) -> int: ...

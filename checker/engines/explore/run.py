@@ -5,6 +5,7 @@ A property is judged at every operation, under the names that `prove` uses, so t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -211,8 +212,11 @@ class Explorer:
         if self.runs is None:
             return [verdict_on(p, Kind.UNSUPPORTED, f"scope {self.scope.name}", self.blind_to_runs()) for p in properties]
         search, raw = self.search, ""
-        if self.is_reduced:
-            options = replace(self.options, symmetry=False, compaction=None, cluster=None, keep_going=True, checkpoint=None)
+        if self.is_reduced and not result.reason:
+            options = replace(
+                self.options, symmetry=False, compaction=None, cluster=None, keep_going=True, checkpoint=None,
+                jobs=min(self.options.jobs, os.cpu_count() or 1),
+            )  # fmt: skip
             contract = replace(self.contract, properties={})
             search = make_search(contract, self.scope, Interpreter(contract).initial, options, self.runs.question)
             result = search.run(tell)
@@ -280,16 +284,16 @@ def make_search(
         return PlainSearch(contract, scope, start, options.symmetry, options.keep_going, options.compaction, question)
     from vmaspace.checker.engines.explore.search import Search  # llvmlite is an extra
 
+    kept = None
+    if options.checkpoint is not None:
+        kept = Checkpoint(options.checkpoint / scope.name, options.checkpoint_every)
     if options.cluster is not None:
         from vmaspace.checker.engines.cluster.search import ClusterSearch
 
         return ClusterSearch(
             options.cluster, contract, scope, start, memory=options.memory, cache=options.cache,
-            symmetry=options.symmetry, keep_going=options.keep_going, compaction=options.compaction,
+            symmetry=options.symmetry, keep_going=options.keep_going, compaction=options.compaction, checkpoint=kept,
         )  # fmt: skip
-    kept = None
-    if options.checkpoint is not None:
-        kept = Checkpoint(options.checkpoint / scope.name, options.checkpoint_every)
     search = Search(
         contract, scope, start, jobs=1 if options.simulate else options.jobs, memory=options.memory, cache=options.cache,
         symmetry=options.symmetry, keep_going=options.keep_going, checkpoint=kept,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Place
+from vmaspace.checker.engines.explore.checkpoint import Checkpoint, Kept, Place, restore_part, save_part
 from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.engines.explore.core import AT, ENTRY_EXTRA, MOST_WORKERS, core_text
 from vmaspace.checker.engines.explore.edges import EXPORT, compiled_graph, edges_text
@@ -278,6 +278,16 @@ class Search:
         result = self.result(max(0, depth), reason)
         result.seconds = time.monotonic() - began
         return result
+
+    def save_parts(self, folder: Path, kept: Sequence[int]) -> None:
+        """Bring the files of every worker up to date; they hold so many states of each."""
+        for w, count in zip(self.workers, kept, strict=True):
+            save_part(folder, w, count)
+
+    def restore_parts(self, folder: Path, kept: Sequence[Kept]) -> None:
+        """Put every worker where it was.  `ValueError`: a file is not what it should be."""
+        for w, own in zip(self.workers, kept, strict=True):
+            restore_part(folder, w, own)
 
     def enter(self, depth: int, ends: list[int]) -> None:
         """A level begins, or is taken up again; what the last one finds is not expanded."""

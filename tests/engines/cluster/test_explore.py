@@ -74,9 +74,10 @@ def test_limits_and_ctrl_c_end_in_unknown(explorer, arena):
         assert 1_000 < statistics["states"] < 13_985
 
 
-def test_a_lost_worker_is_named_and_the_next_search_has_others(explorer, cluster, arena, fault_a):
+def test_a_lost_worker_is_named_and_the_same_call_goes_on(explorer, fault_a, tmp_path):
     """What was found before is not told either, if the way there is lost."""
-    lost = []
+    lost, depths = [], []
+    options = {"keep_going": True, "checkpoint": tmp_path, "checkpoint_every": 0.0}
 
     def kill(reached):
         if reached.depth == 3 and not lost:
@@ -84,14 +85,16 @@ def test_a_lost_worker_is_named_and_the_next_search_has_others(explorer, cluster
             lost.append(f"worker 1 (pid {pid} on {host}) was lost")
             os.kill(int(pid), signal.SIGKILL)
 
-    explored = explorer(fault_a, keep_going=True)
+    explored = explorer(fault_a, **options)
     verdicts, statistics = explored.explore(kill)
     assert {v.verdict for v in verdicts} == {Kind.UNKNOWN}
-    assert lost[0] in statistics["reason"]
+    assert statistics["reason"].startswith(f"{lost[0]} (the same call goes on from the checkpoint)")
     assert re.search(r"at depth [34]\b.*siblings_are_disjoint: seen, and the way there is lost", statistics["reason"])
     assert not statistics["complete"]
-    assert explorer(arena).search.run().states == 13_985
-    assert lost[0].split(" was")[0].split("(")[1][:-1] not in cluster.crew(type(explored.search).owner).places
+    far = explorer(fault_a, **options).search.run(lambda reached: depths.append(reached.depth))
+    here = explorer(fault_a, where=None, keep_going=True).search.run()
+    assert [getattr(far, name) for name in SAME] == [getattr(here, name) for name in SAME]
+    assert min(depths) >= 3
 
 
 def test_the_command_finds_ray_by_its_address_and_keeps_it_quiet(ray, cache, tmp_path):

@@ -4,7 +4,10 @@ import pytest
 
 from vmaspace.checker.engines.cluster.owner import Owner
 from vmaspace.checker.engines.cluster.search import ClusterSearch
+from vmaspace.checker.engines.explore.checkpoint import Checkpoint
+from vmaspace.checker.engines.explore.search import Search
 from vmaspace.checker.logic.execute import Interpreter
+from vmaspace.checker.logic.packed.layout import ScopeError
 
 
 class Forgetful(Owner):
@@ -19,6 +22,7 @@ class Crew:
 
     def __init__(self, kind, workers):
         self.owners = [kind() for _ in range(workers)]
+        self.places = ["here"] * workers
 
     def call(self, number, method, *arguments, results=1):
         return getattr(self.owners[number], method)(*arguments)
@@ -59,3 +63,19 @@ def test_states_that_nobody_has_room_for_end_the_search(arena, cache):
     result = search.run()
     assert result.reason == "a worker has no more than 2,000 numbers for states"
     assert 1_000 < result.states <= 6_000
+
+
+def test_one_machine_goes_on_where_a_cluster_was(arena, cache, tmp_path):
+    def search(kind, *where, **options):
+        scope, kept = arena.scopes["p2r2b1s3"], Checkpoint(tmp_path, 0.0)
+        return kind(*where, arena, scope, Interpreter(arena).initial, cache=cache, checkpoint=kept, **options)
+
+    part = search(ClusterSearch, Here(), memory=1 << 17).run()
+    assert "memory limit" in part.reason
+    depths = []
+    whole = search(Search, jobs=3).run(lambda reached: depths.append(reached.depth))
+    assert (whole.states, whole.transitions, whole.depth, whole.reason) == (10_289, 98_476, 9, "")
+    assert depths[0] >= part.depth
+    (tmp_path / "states.1").unlink()
+    with pytest.raises(ScopeError, match=r"cannot be read \(worker 1, here: states.1 is missing\)"):
+        search(ClusterSearch, Here()).run()
