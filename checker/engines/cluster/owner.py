@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vmaspace.checker.engines.cluster.connection import where
 from vmaspace.checker.engines.explore.checkpoint import Kept, restore_part, save_part
-from vmaspace.checker.engines.explore.search import EXPORTED, Shape, Worker
+from vmaspace.checker.engines.explore.worker import EXPORTED, Shape, Worker
 from vmaspace.checker.logic.packed.native import Native
 
 

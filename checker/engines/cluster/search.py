@@ -19,7 +19,8 @@ from vmaspace.checker.engines.cluster.owner import Owner, Plan, Status
 from vmaspace.checker.engines.explore.checkpoint import Kept
 from vmaspace.checker.engines.explore.core import AT
 from vmaspace.checker.engines.explore.result import Part, Progress, Result, Stopped
-from vmaspace.checker.engines.explore.search import Search, Worker
+from vmaspace.checker.engines.explore.search import Search
+from vmaspace.checker.engines.explore.worker import Worker
 from vmaspace.checker.logic.contract import Contract, Scope
 from vmaspace.checker.logic.state import State
 

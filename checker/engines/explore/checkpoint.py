@@ -25,7 +25,8 @@ from vmaspace.checker.logic.packed.program import CUT, FIRST_SLOT, UNSOUND
 if TYPE_CHECKING:
     from vmaspace.checker.engines.explore.memory import Stretch
     from vmaspace.checker.engines.explore.result import Part
-    from vmaspace.checker.engines.explore.search import Search, Worker
+    from vmaspace.checker.engines.explore.search import Search
+    from vmaspace.checker.engines.explore.worker import Worker
 
 SCHEMA = "vmaspace.checkpoint/2"
 INDEX = "checkpoint.json"

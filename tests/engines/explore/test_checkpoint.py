@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from vmaspace.checker.engines.explore import search as search_module
+from vmaspace.checker.engines.explore import worker as worker_module
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint
 from vmaspace.checker.engines.explore.compaction import Compaction
 from vmaspace.checker.logic.packed.layout import ScopeError
@@ -73,7 +73,7 @@ def interrupted_at(depth):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_is_resumed_is_what_was_stopped(arena, compiled, tmp_path, jobs, kept, steps, monkeypatch):
     """Stopped at a memory limit, then by Ctrl-C (of five steps, in the last), and taken up again."""
-    monkeypatch.setattr(search_module, "ROUND", 1 << 12)
+    monkeypatch.setattr(worker_module, "ROUND", 1 << 12)
     contract = replace(arena, scopes={"s": replace(arena.scopes["p3r3b2s1"], steps=steps)})
 
     def search(**options):
