@@ -1,6 +1,7 @@
 """Arguments, exit codes, and what becomes of every error.
 
-Exit codes: 0 all green, 1 something is red, 2 the input or the call can not be used, 3 something stayed undecided.
+Exit codes: 0 all green, 1 something is red, 2 the input or the call can not be used, 3 something stayed undecided, or Ctrl-C;
+141 whoever was to read the output has gone.
 No input ends in a traceback: what is wrong is said on standard error, with a place and a next step.
 """
 
@@ -23,6 +24,7 @@ PROFILES = ("quick", "ci", "nightly")
 ARCHES = ("x86_64", "arm64", "riscv64")
 ORACLES = ("unicorn",)
 LEVELS = ("vm", "arch")
+UNHEARD = 128 + 13  # what a shell says of a command that died of SIGPIPE: nobody has read the answer
 TABLES = ("user", "kernel", "guest", "hypervisor")
 
 
@@ -31,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         demand_places(options)
-        return job_of(options)(options)
+        code = job_of(options)(options)
+        sys.stdout.flush()
+        return code
     except LanguageError as error:
         print(error.render(), file=sys.stderr)
     except (UsageError, TraceError) as error:
@@ -39,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return int(Exit.RED)
+            return UNHEARD
         name = f"{error.filename}: " if error.filename else ""
         print(f"vmaspace: {name}{error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:

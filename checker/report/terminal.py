@@ -38,6 +38,13 @@ FAMILIES = {
 }
 
 
+class _Console(Console):
+    """What becomes of a reader that has gone is for the entrance to say: rich would end the program, as if something were red."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def make_console(stream: TextIO | None = None) -> Console:
     """A console that writes what it is given: no markup, no guessing of colours for numbers."""
     target = stream if stream is not None else sys.stdout
@@ -46,7 +53,7 @@ def make_console(stream: TextIO | None = None) -> Console:
         target.reconfigure(errors="replace")        # a tree without its branches is better than a traceback
     columns = os.environ.get("COLUMNS", "")
     width = None if target.isatty() else max(MIN_WIDTH, int(columns)) if columns.isdecimal() else PLAIN_WIDTH
-    return Console(file=target, highlight=False, markup=False, emoji=False, width=width)
+    return _Console(file=target, highlight=False, markup=False, emoji=False, width=width)
 
 
 def put(console: Console, text: str = "", style: str = "") -> None:

@@ -1,13 +1,19 @@
 """The command as a user meets it: exit codes, forms of output, and what is said of bad input."""
 
 import json
+import os
+import subprocess
+import sys
+import types
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
+from vmaspace.checker.__main__ import INTERRUPTED, entrance
 from vmaspace.checker.cli import main
 from vmaspace.checker.report.as_json import published_schema
+from vmaspace.checker.report.verdict import Exit
 
 BROKEN = sorted((Path(__file__).parents[1] / "language" / "broken").glob("*.aspec"))
 ROOT = Path(__file__).parents[2]
@@ -294,3 +300,24 @@ def test_places_that_can_be_made_are_good(here, capsys, monkeypatch):
     arguments = ("--traces", "a/b", "--smt2", "c", "--junit", "d/e.xml")
     assert run(capsys, "prove", *arguments) == (0, "", "")
     assert not list(here.iterdir())
+
+
+def test_an_interruption_while_tools_are_loaded_is_said(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    loading = types.ModuleType("loading")
+    loading.__getattr__ = interrupted
+    monkeypatch.setitem(sys.modules, "vmaspace.checker.cli", loading)
+    assert entrance() == Exit.UNDECIDED == INTERRUPTED
+    assert capsys.readouterr().err == "vmaspace: interrupted\n"
+
+
+def test_a_reader_that_has_gone_is_no_traceback():
+    program = "import sys; from vmaspace.checker.__main__ import entrance; sys.exit(entrance())"
+    command = [sys.executable, "-c", program, "show", "--entry", "7"]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as gone:
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -56,4 +56,4 @@ def test_every_source_and_data_file_is_packed(wheel: zipfile.ZipFile, pattern: s
 
 def test_the_command_is_an_entry_point(wheel: zipfile.ZipFile) -> None:
     (entries,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "vmaspace = vmaspace.checker.cli:main" in wheel.read(entries).decode()
+    assert "vmaspace = vmaspace.checker.__main__:entrance" in wheel.read(entries).decode()
