@@ -137,6 +137,14 @@ def test_a_property_of_runs_is_red_and_its_trace_replays(run, tmp_path, capsys):
     assert "again and again" in capsys.readouterr().out
 
 
+def test_the_code_for_runs_is_printed_too(run, tmp_path):
+    (tmp_path / "lamp.aspec").write_text(LAMP)
+    code, out, _ = run("--alone", "lamp.aspec", "--scope", "lamp", "--print-code")
+    assert code == 0
+    compile(out, "<printed>", "exec")
+    assert "def steps_from(" in out and "def tell_facts(" in out
+
+
 def test_prove_leaves_runs_to_explore_and_says_so(run, tmp_path, capsys):
     (tmp_path / "lamp.aspec").write_text(LAMP)
     assert main(["prove", "--alone", "lamp.aspec", "--jobs", "1"]) == 0

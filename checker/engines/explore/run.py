@@ -6,7 +6,7 @@ A property is judged at every operation, under the names that `prove` uses, so t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vmaspace.checker.engines.explore.checkpoint import Checkpoint
 from vmaspace.checker.engines.explore.compaction import MOST_OMISSION, Compaction
 from vmaspace.checker.engines.explore.core import core_text
+from vmaspace.checker.engines.explore.edges import edges_text
 from vmaspace.checker.engines.explore.graph import Question
 from vmaspace.checker.engines.explore.plain import PlainSearch
 from vmaspace.checker.engines.explore.result import Progress, Result, Searching
@@ -207,10 +208,21 @@ class Explorer:
         return o.symmetry or o.cluster is not None or o.compaction is not None
 
     def judge_runs(self, result: Result, tell: Callable[[Progress], None]) -> list[Verdict]:
-        """Properties of runs, on the states themselves: what a run does is not seen on orbits."""
-        properties = self.contract.temporals.values()
+        """Properties of runs.  What is left when somebody interrupts stays undecided."""
+        properties, scope = self.contract.temporals.values(), f"scope {self.scope.name}"
         if self.runs is None:
-            return [verdict_on(p, Kind.UNSUPPORTED, f"scope {self.scope.name}", self.blind_to_runs()) for p in properties]
+            return [verdict_on(p, Kind.UNSUPPORTED, scope, self.blind_to_runs()) for p in properties]
+        found: list[Verdict] = []
+        try:
+            found.extend(self.judged_runs(self.runs, result, tell))
+        except KeyboardInterrupt:
+            result.reason = "interrupted"
+            found += [verdict_on(p, Kind.UNKNOWN, scope, result.reason) for p in list(properties)[len(found) :]]
+        return found
+
+    def judged_runs(self, runs: Runs, result: Result, tell: Callable[[Progress], None]) -> Iterator[Verdict]:
+        """One verdict after the other, on the states themselves: what a run does is not seen on orbits."""
+        properties = self.contract.temporals.values()
         search, raw = self.search, ""
         if self.is_reduced and not result.reason:
             options = replace(
@@ -218,7 +230,7 @@ class Explorer:
                 jobs=min(self.options.jobs, os.cpu_count() or 1),
             )  # fmt: skip
             contract = replace(self.contract, properties={})
-            search = make_search(contract, self.scope, Interpreter(contract).initial, options, self.runs.question)
+            search = make_search(contract, self.scope, Interpreter(contract).initial, options, runs.question)
             result = search.run(tell)
             left = (("orbits", self.options.symmetry), ("hashes", self.options.compaction is not None))
             raw = "".join(f", states and not {what}" for what, is_used in left if is_used)
@@ -227,12 +239,13 @@ class Explorer:
         scope = f"{result.states:,} states of scope {self.scope.name}"
         if graph is None:
             reason = reason or f"the memory limit of {self.options.memory // MIB} MiB is reached by the steps between states"
-            return [verdict_on(p, Kind.UNKNOWN, scope, reason) for p in properties]
+            yield from (verdict_on(p, Kind.UNKNOWN, scope, reason) for p in properties)
+            return
         ground = Ground(
-            self.contract, search, self.runs, graph, self.options.memory,
+            self.contract, search, runs, graph, self.options.memory,
             f"every run through the {scope} ({len(graph.edges):,} steps{raw})",
         )  # fmt: skip
-        return [ground.judge(p) for p in properties]
+        yield from map(ground.judge, properties)
 
     # --- numbers ---------------------------------------------------------------------------------------------------
 
@@ -311,4 +324,6 @@ def generated_text(contract: Contract, scope: Scope, options: Options) -> str:
     program = Program(contract, scope, options.symmetry)
     width = program.layout.words
     compaction = None if options.compaction is None else options.compaction.of(width)
-    return core_text(width, list(program.calls.values()), compaction) + program.text
+    asked = contract.temporals and not scope.steps and not options.symmetry and compaction is None
+    more = edges_text(program, Runs(contract, scope).question) if asked else ""
+    return core_text(width, list(program.calls.values()), compaction) + program.text + more

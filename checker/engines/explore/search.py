@@ -250,7 +250,10 @@ class Search:
     def graph(self, most: int) -> Graph | None:
         """The states and the steps between them; None if they take more than `most` bytes."""
         assert self.question is not None
-        return compiled_graph(self, self.question, most)
+        found = compiled_graph(self, self.question, most)
+        if self._has_too_many_points():
+            raise ScopeError(f"a bound number has more than {MOST_POINTS} places at which it must be looked at")
+        return found
 
     def key(self, state: State) -> tuple[int, ...]:
         """What is kept of a state: its packed form, with symmetry that of its orbit; or the hash of that."""

@@ -5,6 +5,7 @@ import pytest
 from vmaspace.checker.cli.exploration import only
 from vmaspace.checker.engines.explore.run import Explorer, Options
 from vmaspace.checker.engines.explore.scopes import explore_all
+from vmaspace.checker.engines.explore.temporal import Ground
 from vmaspace.checker.engines.replay import replay
 from vmaspace.checker.report.cursor import TraceError
 from vmaspace.checker.report.narrative import narrate_verdict
@@ -179,6 +180,21 @@ def test_memory_that_runs_out_leaves_it_undecided(machines, cache, jobs):
     object.__setattr__(explorer.options, "memory", 1000)
     (v,) = explorer.judge_runs(result, lambda p: None)
     assert v.verdict is Kind.UNKNOWN and "memory limit" in v.reason
+
+
+def test_who_interrupts_leaves_the_rest_undecided(machines, monkeypatch):
+    contract = only(machines, ["stopped_for_good", "it_flickers", "off_until_on"])
+    judge = Ground.judge
+
+    def interrupted(ground, p):
+        if p.name == "it_flickers":
+            raise KeyboardInterrupt
+        return judge(ground, p)
+
+    monkeypatch.setattr(Ground, "judge", interrupted)
+    found, row = Explorer(contract, contract.scopes["two"], Options(plain=True)).explore()
+    assert [v.verdict for v in found] == [Kind.PASSED, Kind.UNKNOWN, Kind.UNKNOWN]
+    assert (row["complete"], row["reason"]) == (False, "interrupted")
 
 
 ENDING = """
