@@ -30,13 +30,12 @@ def written(folder):
     return sum(file.stat().st_size for file in folder.glob("p3r3b1s3/parents.*")) // 4
 
 
-@pytest.mark.parametrize(("more", "times"), [((), 5), (("--compact",), 3)], ids=["states", "hashes"])
+@pytest.mark.parametrize(("more", "times"), [((), 5), (("--compact",), 2)], ids=["states", "hashes"])
 def test_a_search_survives_kill_9(tmp_path, monkeypatch, wide_text, more, times):
     """Killed at a moment between the first state and the last but some, by how many states are written."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = tmp_path / "wide.aspec"
     file.write_text(wide_text)
-    subprocess.run(command(file, tmp_path / "warm", *more), cwd=tmp_path, capture_output=True, timeout=300, check=True)
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     dice = random.Random(seed)
