@@ -77,6 +77,8 @@ def _tables(mutant: Mutant, terms: Terms) -> Look | None:
         return None
     make = partial(TableMachine, system_class=mutant.system_class)
     result = run_tables(terms.seed, edits=_EDITS, make=make, is_enough=True)
+    if result.is_interrupted:
+        raise KeyboardInterrupt
     statistics = result.statistics
     found = statistics["found"]
     if found is None:
@@ -104,6 +106,8 @@ def _fuzz(mutant: Mutant, terms: Terms) -> Look | None:
         seed=terms.seed,
         steps=terms.steps,
     )
+    if result.is_interrupted:  # what was not looked at to the end has not survived
+        raise KeyboardInterrupt
     statistics = result.statistics
     found = statistics["found"]
     if found is None:
