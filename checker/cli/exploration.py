@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -58,6 +59,10 @@ def explore(o: argparse.Namespace) -> int:
             verdicts, block = search(contract, scopes, options)
     except ScopeError as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        raise UsageError(f"--memory {o.memory}: this machine does not give so much; ask for less") from None
     except ModuleNotFoundError as error:
         if error.name != "llvmlite":
             raise

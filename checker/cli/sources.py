@@ -71,11 +71,11 @@ def settings(start: Path | None = None) -> Settings:
         file = candidate / "pyproject.toml"
         if file.is_file():
             try:
-                table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("vmaspace")
+                tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
             except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
                 raise UsageError(f"{file}: cannot be read as TOML: {error}") from None
-            if table is not None:
-                return _settings(file, table)
+            if isinstance(tools, dict) and "vmaspace" in tools:
+                return _settings(file, tools["vmaspace"])
     return Settings()
 
 

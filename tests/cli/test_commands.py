@@ -12,6 +12,7 @@ import pytest
 
 from vmaspace.checker.__main__ import INTERRUPTED, entrance
 from vmaspace.checker.cli import main
+from vmaspace.checker.cli.sources import Settings, settings
 from vmaspace.checker.report.as_json import published_schema
 from vmaspace.checker.report.verdict import Exit
 
@@ -321,3 +322,9 @@ def test_a_reader_that_has_gone_is_no_traceback():
     with os.fdopen(write, "wb") as gone:
         done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("text", ["tool = 5\n", "[tool.other]\nvmaspace = 1\n", ""])
+def test_settings_of_others_are_none_of_ours(text, here):
+    (here / "pyproject.toml").write_text(text)
+    assert settings(here) == Settings()

@@ -1,5 +1,6 @@
 """`vmaspace explore` as a user meets it."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -153,3 +154,12 @@ def test_prove_leaves_runs_to_explore_and_says_so(run, tmp_path, capsys):
     assert "vmaspace explore judges them" in out
     assert main(["prove", "--alone", "lamp.aspec", "--jobs", "1", "--property", "it_comes_on"]) == 3
     assert "cannot be judged" in capsys.readouterr().out
+
+
+def test_more_memory_than_there_is_is_said(capsys, monkeypatch):
+    def exhausted(*arguments):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("vmaspace.checker.cli.exploration.search", exhausted)
+    assert main(["explore", "--memory", "123456789", "--scope", "ci_slots"]) == 2
+    assert capsys.readouterr().err == "vmaspace: --memory 123456789: this machine does not give so much; ask for less\n"
