@@ -7,10 +7,13 @@ not the product of all values.  Every condition is tested as soon as its argumen
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import flatten
 from vmaspace.checker.logic.contract import Operation
-from vmaspace.checker.logic.packed.expressions import Expressions, is_wide
+from vmaspace.checker.logic.packed.expressions import Expressions
+from vmaspace.checker.logic.packed.intervals import is_wide
 from vmaspace.checker.logic.packed.layout import ScopeError
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.terms import Term
@@ -27,7 +30,8 @@ class Calls:
         conditions = (expressions.fold(operation.domain), expressions.fold(operation.requires))
         self.parts = [p for c in conditions for p in flatten(c)]
         self.values: dict[str, range | tuple[int, ...]] = {}  # what each argument but elements may be at all
-        self.facts = [f for p in self.parts for f in at_most_zero(p)]
+        self.facts = {f: p for p in self.parts for f in at_most_zero(p)}
+        self.kept: set[Term] = set()  # conditions that the bounds of a loop already are
 
     def write(self, body: Lines) -> None:
         """Opens the loops; what is added next runs once for every call."""
@@ -41,6 +45,7 @@ class Calls:
                     f"`{self.operation.name}.{unbound[0].name}` takes; write `{unbound[0].name} in [value, …]`"
                 )
             unbound.remove(p)
+            pending = [t for t in pending if t not in self.kept]
             pending = self.code.test(body, pending, set(unbound), "continue")
 
     def loop(self, body: Lines, p: Term, unbound: list[Term]) -> bool:
@@ -139,15 +144,19 @@ class Calls:
                     highs[tm.scale(rest, -1)] = None
                 else:
                     lows[rest] = None
+                if fact in self.facts and self.facts[fact].op != "eq":
+                    self.kept.add(self.facts[fact])
         return self.strongest(list(lows), max), self.strongest(list(highs), min)
 
-    def strongest(self, found: list[Term], best: object) -> list[Term]:
-        """Of several constants only one counts; the domain of the type is the weakest of all."""
+    def strongest(self, found: list[Term], best: Callable[..., int]) -> list[Term]:
+        """Of several constants only one counts, and none where another bound is never weaker."""
         numbers = [t.value for t in found if t.op == "const"]
         others = [t for t in found if t.op != "const"]
         if not numbers:
             return others
-        return [*others, tm.number(best(numbers))]  # type: ignore[operator]
+        number = best(numbers)
+        ends = [self.code.interval(t)[0 if best is max else 1] for t in others]
+        return others if any(best(end, number) == end for end in ends) else [*others, tm.number(number)]
 
 
 def at_most_zero(part: Term) -> list[Term]:

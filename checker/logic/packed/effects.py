@@ -12,7 +12,8 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import flatten
 from vmaspace.checker.logic.contract import Choice, Outcome, Update
 from vmaspace.checker.logic.packed.cases import EITHER, side_by_side
-from vmaspace.checker.logic.packed.expressions import Expressions, is_wide
+from vmaspace.checker.logic.packed.expressions import Expressions
+from vmaspace.checker.logic.packed.intervals import is_wide
 from vmaspace.checker.logic.packed.layout import PIECES
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.terms import Term
@@ -142,28 +143,42 @@ class Effects:
                 body.open(f"if {own} != 0:")
                 body.add(f"T[{at} + {own}] = 1")
                 body.close()
-        for u in outcome.updates:
+        for group in side_by_side_updates(self.code, outcome.updates):
             depth = body.depth
-            if u.function.is_piecewise:
-                self.pieces(body, u)
+            if group[0].function.is_piecewise:
+                self.pieces(body, group[0])
             else:
-                self.value(body, u)
+                self.values(body, group)
+            body.depth = depth
+
+    def values(self, body: Lines, group: Sequence[Update]) -> None:
+        """Updates of different functions at the same elements, in one loop."""
+        outer = group[0].binders
+        parts = flatten(self.code.fold(group[0].condition))
+        self.places(body, outer, parts)
+        for u in group:
+            depth = body.depth
+            inner = u.binders[len(outer) :]
+            if inner:
+                more = [p for p in flatten(self.code.fold(u.condition)) if not p.symbols.isdisjoint(inner)]
+                self.code.loops(body, inner, more, 0, "continue")
+            self.value(body, u)
             body.depth = depth
 
     def value(self, body: Lines, u: Update) -> None:
         code, column = self.code, self.layout.columns[u.function]
-        self.places(body, u.binders, flatten(code.fold(u.condition)))
         value = code.fold(u.value)
         low, high = code.interval(value)
         row = code.row(u.function, [code.fold(a) for a in u.args])
         if column.low <= low and high <= column.high:
             body.add(f"T[{row}] = {code.expr(value)}")
             return
-        body.add(f"value{body.depth} = {code.expr(value)}")
-        body.open(f"if value{body.depth} < {column.low} or value{body.depth} > {column.high}:")
+        own = f"value{len(body.lines)}"  # a name keeps the width of its first value
+        body.add(f"{own} = {code.expr(value)}")
+        body.open(f"if {own} < {column.low} or {own} > {column.high}:")
         body.add("return cut(C)")
         body.close()
-        body.add(f"T[{row}] = value{body.depth}")
+        body.add(f"T[{row}] = {own}")
 
     def places(self, body: Lines, binders: Sequence[Term], parts: list[Term]) -> None:
         """Loops over the elements that an update speaks of, and its conditions."""
@@ -201,3 +216,30 @@ class Effects:
         body.open(f"if not write_pieces(T, row{tag}, list{tag}, values{tag}, n{tag}):")
         body.add("return cut(C)")
         body.close()
+
+
+def side_by_side_updates(code: Expressions, updates: Sequence[Update]) -> list[list[Update]]:
+    """The updates in order, those together that can share loops and conditions.
+
+    They follow each other and write different functions, and the later ones bind what the first does under the same
+    conditions, perhaps more.  Every right side reads the state before, so which is written first makes no difference.
+    """
+    found: list[list[Update]] = []
+    for u in updates:
+        group = found[-1] if found else []
+        if group and _fits(code, group, u):
+            group.append(u)
+        else:
+            found.append([u])
+    return found
+
+
+def _fits(code: Expressions, group: list[Update], u: Update) -> bool:
+    outer = group[0].binders
+    if u.function.is_piecewise or group[0].function.is_piecewise or u.function in {v.function for v in group}:
+        return False
+    if u.binders[: len(outer)] != outer:
+        return False
+    parts = flatten(code.fold(u.condition))
+    shared = {p for p in parts if p.symbols.isdisjoint(u.binders[len(outer) :])}
+    return shared == set(flatten(code.fold(group[0].condition)))

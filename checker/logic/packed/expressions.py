@@ -1,4 +1,4 @@
-"""Terms as text for `machine`: formulas and numbers over working rows, with the width that each number needs.
+"""Terms as text for `machine`: formulas and numbers over working rows, with the width that each number needs (`intervals`).
 
 `S` is the working state before a step and `T` the one after it.  A quantifier becomes a function of its own that loops
 over elements that exist, each condition tested as soon as its variables are bound; a bound number runs through its test
@@ -13,104 +13,22 @@ from collections.abc import Iterable, Sequence
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import cost, flatten
 from vmaspace.checker.logic.packed.cases import EITHER, cases
+from vmaspace.checker.logic.packed.intervals import Intervals, is_wide
 from vmaspace.checker.logic.packed.layout import PIECES, Layout, ScopeError
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.points import Binders, NotLinear, Tests, tests_of
 from vmaspace.checker.logic.terms import Term
 
-Interval = tuple[int, int]
 
-
-def is_wide(bounds: Interval) -> bool:
-    return bounds[0] < -(1 << 63) or bounds[1] >= 1 << 63
-
-
-class Expressions:
+class Expressions(Intervals):
     """Writes expressions; the functions that they call gather in `functions`."""
 
     def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+        super().__init__(layout)
         self.functions: list[str] = []
-        self.intervals: dict[Term, Interval] = {}
-        self._folded: dict[Term, Term] = {}
         self._made: dict[object, str] = {}
-
-    # --- the world -------------------------------------------------------------------------------------------------
-
-    def fold(self, t: Term) -> Term:
-        """`t` in this world: givens without arguments are numbers."""
-        tables = self.layout.world.tables
-
-        def leaf(node: Term) -> Term | None:
-            if node.op == "app" and node.function.kind == "given" and not node.args:
-                value = tables[node.function.name][()]
-                if node.type.kind == "sort" and value < 0:
-                    return tm.null(node.type)
-                return tm.const(value, node.type)
-            return None
-
-        return tm.rewrite(t, leaf, self._folded)
-
-    # --- intervals -------------------------------------------------------------------------------------------------
-
-    def bind(self, symbol: Term, bounds: Interval | None = None) -> str:
-        """A name for a symbol, and the values that it may have (default: those of its type)."""
-        self.intervals[symbol] = bounds if bounds is not None else self.type_bounds(symbol)
-        return self.name(symbol)
-
-    def name(self, symbol: Term) -> str:
-        prefix = "b_" if "#" in symbol.name else "x_"  # `x#7`, which is bound, and a parameter `x_7`
-        return prefix + re.sub(r"\W", "_", symbol.name)
-
-    def type_bounds(self, symbol: Term) -> Interval:
-        contract = self.layout.contract
-        match symbol.type.kind:
-            case "bool":
-                return 0, 1
-            case "sort":
-                return 0, self.layout.counts[symbol.type.name]
-            case "enum":
-                return 0, len(contract.enums[symbol.type.name]) - 1
-            case "flags":
-                return 0, (1 << 1 + max(contract.flags[symbol.type.name].values(), default=0)) - 1
-            case "address" | "bytes":
-                return 0, tm.WORD - 1
-            case "page" | "pages":
-                return 0, tm.WORD // tm.PAGE - 1
-        raise NotLinear(f"{symbol.name}: an `int` cannot be searched; bind an address, bytes or a page")
-
-    def interval(self, t: Term) -> Interval:
-        """Bounds on the value of a term."""
-        match t.op:
-            case "const":
-                value = t.value + (t.type.kind == "sort")
-                return value, value
-            case "sym":
-                return self.intervals.get(t) or self.type_bounds(t)
-            case "app" if t.function.kind != "exists":
-                column = self.layout.columns[t.function]
-                return column.low, column.high
-            case "ite":
-                return _hull(self.interval(t.args[1]), self.interval(t.args[2]))
-            case "add":
-                parts = [self.interval(a) for a in t.args]
-                return sum(low for low, _ in parts), sum(high for _, high in parts)
-            case "mul":
-                return _hull(*((e * t.factor, e * t.factor) for e in self.interval(t.args[0])))
-            case "div":
-                low, high = self.interval(t.args[0])
-                return low // t.factor, high // t.factor
-            case "mod":
-                return 0, t.factor - 1
-            case "count":
-                most = 1
-                for b in t.binders:
-                    most *= self.layout.counts.get(b.type.name, MOST_POINTS)
-                return 0, most
-            case "bitand" | "bitor" | "bitdiff":
-                return 0, max(self.interval(a)[1] for a in t.args) * 2 + 1
-        return 0, 1
+        self._texts: dict[str, str] = {}
 
     # --- expressions -----------------------------------------------------------------------------------------------
 
@@ -192,9 +110,6 @@ class Expressions:
             parts.append(self.expr(a) if step == 1 else f"{step} * {self.expr(a)}")
         return " + ".join(parts)
 
-    def kind(self, symbol: Term) -> str:
-        return "Wide" if is_wide(self.interval(symbol)) else "Word"
-
     # --- functions -------------------------------------------------------------------------------------------------
 
     def free(self, *terms: Term) -> list[Term]:
@@ -205,12 +120,15 @@ class Expressions:
         return f"{name}({', '.join(['S', 'T', *map(self.name, self.free(t))])})"
 
     def define(self, prefix: str, key: object, frees: Sequence[Term], more: str, result: str, body: Lines) -> str:
-        name = f"{prefix}{len(self.functions)}"
         params = ["S: Words", "T: Words", *([more] if more else [])]
         params += [f"{self.name(s)}: {self.kind(s)}" for s in frees]
-        self.functions.append("\n".join([f"def {name}({', '.join(params)}) -> {result}:", *body.lines, ""]))
-        self._made[key] = name
-        return name
+        text = "\n".join([f"({', '.join(params)}) -> {result}:", *body.lines, ""])
+        same = bound_names_numbered(text)
+        if same not in self._texts:
+            self._texts[same] = f"{prefix}{len(self.functions)}"
+            self.functions.append(f"def {self._texts[same]}{text}")
+        self._made[key] = self._texts[same]
+        return self._made[key]
 
     def key_of(self, *parts: object, frees: Iterable[Term]) -> object:
         """Parameters of operations share their names, so a function is also known by what they may be."""
@@ -248,7 +166,7 @@ class Expressions:
 
     def test(self, body: Lines, parts: Sequence[Term], bound: set[Term], leave: str) -> list[Term]:
         """Test the conditions that no unbound symbol is in; gives the others."""
-        for p in sorted((p for p in parts if p.symbols.isdisjoint(bound)), key=cost):
+        for p in sorted((p for p in parts if p.symbols.isdisjoint(bound) and not self.is_certain(p)), key=cost):
             body.open(f"if not {self.expr(p)}:")
             body.add(leave)
             body.close()
@@ -386,5 +304,7 @@ class Expressions:
                 self.over_points(body, b, tests.bodies[b], frozenset(), listed)
 
 
-def _hull(*parts: Interval) -> Interval:
-    return min(low for low, _ in parts), max(high for _, high in parts)
+def bound_names_numbered(text: str) -> str:
+    """Equal for functions that differ in the names of what they bind and take: the compiler needs one of them."""
+    numbers: dict[str, str] = {}
+    return re.sub(r"(?<![^\W_])b_\w+", lambda m: numbers.setdefault(m[0], f"b_{len(numbers)}"), text)

@@ -11,6 +11,7 @@ Words wrap around, `>>` brings in zeros, and `//` and `%` are by positive consta
 from __future__ import annotations
 
 import ast
+from collections import Counter
 
 from llvmlite import ir
 
@@ -24,8 +25,11 @@ def module_ir(text: str, exported: frozenset[str]) -> str:
     definitions = [d for d in tree.body if isinstance(d, ast.FunctionDef)]
     constants = dict(_constant(module, d) for d in tree.body if isinstance(d, ast.Assign))
     functions: dict[str, ir.Function] = {}
+    calls = Counter(node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
     for d in definitions:
         functions[d.name] = _declare(module, d, d.name in exported)
+        if calls[d.name] == 1 and d.name not in exported:  # so it takes no more room where it is called
+            functions[d.name].attributes.add("alwaysinline")
     for d in definitions:
         _Body(module, functions, functions[d.name], constants).build(d)
     return str(module)

@@ -17,7 +17,13 @@ from llvmlite import binding as llvm
 from vmaspace.checker.logic.packed.machine import module_ir
 
 SUFFIX = ".o"
-LARGE = 120_000  # characters; to copy functions into each other would then take longer than it saves
+# What pays for the time that it takes: LLVM's own pipelines take three to eight times as long, for code that is no faster.
+PASSES = (
+    "always_inliner", "sroa", "simplify_cfg", "instruction_combine", "simplify_cfg", "loop_rotate", "loop_unroll",
+    "simplify_cfg", "instruction_combine", "new_gvn", "jump_threading", "simplify_cfg",
+)  # fmt: skip
+FEW = 5
+LARGE = 120_000  # characters; only these few are then worth it
 
 
 class Native:
@@ -30,7 +36,8 @@ class Native:
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True
         )
-        key = hashlib.sha256("\0".join((text, *exported, str(llvm.llvm_version_info), cpu, features)).encode())
+        parts = (text, *exported, *PASSES, str(llvm.llvm_version_info), cpu, features)
+        key = hashlib.sha256("\0".join(parts).encode())
         file = None if cache is None else cache / f"{key.hexdigest()[:32]}{SUFFIX}"
         code = _read(file)
         self.was_cached = code is not None
@@ -51,12 +58,10 @@ class Native:
 def _compile(text: str, exported: Sequence[str], machine: Any) -> bytes:
     module = llvm.parse_assembly(module_ir(text, frozenset(exported)))
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    if len(text) > LARGE:
-        options.inlining_threshold = 25
-        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = llvm.create_new_module_pass_manager()
+    for name in PASSES[:FEW] if len(text) > LARGE else PASSES:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
     found: bytes = machine.emit_object(module)
     return found
 

@@ -3,7 +3,9 @@
 import pytest
 
 from vmaspace.checker.engines.explore.compaction import Compaction
+from vmaspace.checker.logic.packed.expressions import bound_names_numbered
 from vmaspace.checker.logic.packed.orbits import renamed, renamings
+from vmaspace.checker.logic.packed.program import Program
 
 TEXT = """
 statuses { OK = 0, NO_MEMORY = -4, BAD_STATE = -20 }
@@ -146,3 +148,29 @@ def test_the_reduced_search_reaches_exactly_the_orbits(arena, compiled, scope):
 
 def packed(search):
     return [w.packed(i) for w in search.workers for i in range(w.count)]
+
+
+WIDE = """
+statuses { OK = 0 }
+var small: int
+var large: bytes
+init:
+  large = 0x8000000000000000
+op go()
+  small = small + 1
+  large = large + large
+scope one: small in 0..3
+"""
+
+
+def test_a_sum_that_leaves_a_word_is_cut_beside_one_that_does_not(contract_of, compiled, plain):
+    contract = contract_of(WIDE)
+    assert agree(compiled(contract, "one"), plain(contract, "one"), set()).cut == 1
+
+
+def test_functions_that_differ_in_names_only_are_written_once(arena, items):
+    for contract, scope in ((arena, "p3r3b1s3"), (items, "small")):
+        bodies = [f.partition("(")[2] for f in Program(contract, contract.scopes[scope]).code.functions]
+        assert len(set(map(bound_names_numbered, bodies))) == len(bodies) > 10
+    assert bound_names_numbered("f(b_r_1, x_b, n_b_r_1)") == bound_names_numbered("f(b_s_7, x_b, n_b_s_7)")
+    assert bound_names_numbered("f(b_r_1, b_s_2)") != bound_names_numbered("f(b_r_1, b_r_1)")
