@@ -13,6 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from vmaspace.model.arch.hardware import (
+    EXECUTE,
+    READ,
+    WRITE,
     AccessKind,
     FaultKind,
     Mmu,
@@ -44,9 +47,9 @@ _FILE = "zircon/kernel/vm/vmm.cc"
 # Zircon's, while the kernel copies; no CPU sets accessed bits in the tables of riscv64.
 _MODES: Final = Modes(ac=True, sum=True, svadu=False)
 _FAULT_FLAGS = {
-    AccessKind.READ: 0,
-    AccessKind.WRITE: VMM_PF_FLAG_WRITE,
-    AccessKind.EXECUTE: VMM_PF_FLAG_INSTRUCTION,
+    READ: 0,
+    WRITE: VMM_PF_FLAG_WRITE,
+    EXECUTE: VMM_PF_FLAG_INSTRUCTION,
 }
 
 
@@ -72,7 +75,7 @@ def read(
         at = va + len(data)
         count = min(size - len(data), PAGE_SIZE - (at & PAGE_MASK))
         left = size - len(data) if is_copy else 0
-        status, page = _page_for(aspace, at, AccessKind.READ, is_user, left)
+        status, page = _page_for(aspace, at, READ, is_user, left)
         if page is None:
             return status, data
         data += page.read(at & PAGE_MASK, count)
@@ -91,7 +94,7 @@ def write(
         at = va + done
         count = min(len(data) - done, PAGE_SIZE - (at & PAGE_MASK))
         left = len(data) - done if is_copy else 0
-        status, page = _page_for(aspace, at, AccessKind.WRITE, is_user, left)
+        status, page = _page_for(aspace, at, WRITE, is_user, left)
         if page is None:
             return status
         page.write(at & PAGE_MASK, data[done : done + count])
@@ -103,12 +106,13 @@ def _page_for(
     aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool, left: ByteSize = 0
 ) -> tuple[Status, VmPage | None]:
     """The physical page that an access to `va` reaches; `left` bytes of a copy begin there."""
-    machine = aspace.system.arch
+    memory, machine = aspace.system.pmm, aspace.system.arch
     if aspace.is_user():
         if va > MAX_U64 or not machine.is_user_accessible(va):
             return ZX_ERR_NOT_FOUND, None
         va = machine.untagged(va)
-    if not aspace.arch.owner(va).is_valid_vaddr(va):
+    owner = aspace.arch.owner(va)
+    if not owner.is_valid_vaddr(va):
         return ZX_ERR_NOT_FOUND, None
     walked = _walk(aspace, va, kind, is_user)
     if isinstance(walked, WalkFault):
@@ -123,10 +127,10 @@ def _page_for(
         if isinstance(walked, WalkFault):
             raise AssertionViolation("a resolved fault allows the access that faulted", _FILE)
     if walked.updates:
-        apply_updates(aspace.system.pmm, walked.updates)
+        apply_updates(memory, walked.updates)
     if machine.has_hardware_accessed_flag:
-        aspace.arch.owner(va).accessed_since_check = True  # the CPU has these tables loaded
-    page = aspace.system.pmm.page_for(walked.paddr)
+        owner.accessed_since_check = True  # the CPU has these tables loaded
+    page = memory.page_for(walked.paddr)
     if page is None:
         raise AssertionViolation("page tables lead to memory", _FILE)
     return ZX_OK, page
@@ -143,7 +147,7 @@ def _walk(aspace: VmAspace, va: Vaddr, kind: AccessKind, is_user: bool) -> Trans
     mmu = _mmu_of(arch.regime)
     memory, root = aspace.system.pmm, arch.own_root().paddr
     walked = translate(mmu, memory, root, va, kind, is_user=is_user)
-    if kind is AccessKind.EXECUTE and not is_user and isinstance(walked, WalkFault):
+    if kind is EXECUTE and not is_user and isinstance(walked, WalkFault):
         # The kernel does not fetch from user space: a fetch that is not a user's stands for that of any CPU.
         return translate(mmu, memory, root, va, kind, is_user=True)
     return walked

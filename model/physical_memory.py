@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vmaspace.model.constants import PAGE_MASK, PAGE_SIZE, ByteOffset, ByteSize, Paddr
+from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteOffset, ByteSize, Paddr
 from vmaspace.model.status import AssertionViolation
 
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ _ZEROS: Final = bytes(PAGE_SIZE)
 class VmPage:
     """One page of physical memory."""
 
-    __slots__ = ("_contents", "_words", "is_allocated", "is_table", "num_mappings", "paddr", "queue", "share_count")
+    __slots__ = ("_contents", "is_allocated", "is_table", "num_mappings", "paddr", "queue", "share_count", "words")
+
+    # The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware. Made when they are first
+    # asked for, as few pages are tables.
+    words: memoryview
 
     def __init__(self, paddr: Paddr) -> None:
         self.paddr = paddr
         self._contents: bytearray | None = None  # None until something is written: all zeros
-        self._words: memoryview | None = None  # the same bytes
         self.is_allocated = False
         self.queue = 0  # a PageQueue, or a reclaim queue above them
         self.is_table = False  # in state MMU: a page table
@@ -55,15 +58,13 @@ class VmPage:
             self._contents = bytearray(PAGE_SIZE)
         self._contents[offset : offset + len(data)] = data
 
-    @property
-    def words(self) -> memoryview:
-        """The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware."""
-        words = self._words
-        if words is None:
-            if self._contents is None:
-                self._contents = bytearray(PAGE_SIZE)
-            words = self._words = memoryview(self._contents).cast("Q")
-        return words
+    def __getattr__(self, name: str) -> memoryview:
+        if name != "words":
+            raise AttributeError(f"a page has no {name}")
+        if self._contents is None:
+            self._contents = bytearray(PAGE_SIZE)
+        self.words = memoryview(self._contents).cast("Q")
+        return self.words
 
     def copy_from(self, page: VmPage) -> None:
         """Take over the bytes of another page."""
@@ -96,7 +97,7 @@ class PhysicalMemory:
         self.is_exhausted = False  # no allocation succeeds until this is taken back
         self.zero_page = VmPage(RAM_BASE)
         self.zero_page.is_allocated = True
-        self._pages: dict[Paddr, VmPage] = {RAM_BASE: self.zero_page}  # what was ever touched
+        self._pages = {RAM_BASE >> PAGE_SHIFT: self.zero_page}  # what was ever touched, by the number of the page
         self._free: list[VmPage] = []
         self._next = RAM_BASE + PAGE_SIZE
         self._end = self._next + size
@@ -122,9 +123,9 @@ class PhysicalMemory:
         return self._countdown == 0
 
     def _page_at(self, paddr: Paddr) -> VmPage:
-        page = self._pages.get(paddr)
+        page = self._pages.get(paddr >> PAGE_SHIFT)
         if page is None:
-            page = self._pages[paddr] = VmPage(paddr)
+            page = self._pages[paddr >> PAGE_SHIFT] = VmPage(paddr)
         return page
 
     def _hand_out(self, page: VmPage) -> VmPage:
@@ -196,7 +197,7 @@ class PhysicalMemory:
         *Kernel:* `paddr_to_vm_page` (zircon/kernel/vm/pmm.cc)
         *Fails with:* nothing.
         """
-        return self._pages.get(paddr & ~PAGE_MASK)
+        return self._pages.get(paddr >> PAGE_SHIFT)
 
     def device_page(self, paddr: Paddr) -> VmPage:
         """The page at a page-aligned physical address, for a VMO of device memory; allocated or not."""

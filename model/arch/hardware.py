@@ -30,6 +30,11 @@ class AccessKind(IntEnum):
     EXECUTE = 2
 
 
+READ: Final = AccessKind.READ
+WRITE: Final = AccessKind.WRITE
+EXECUTE: Final = AccessKind.EXECUTE
+
+
 class FaultKind(IntEnum):
     """Why a walk does not grant an access."""
 
@@ -137,7 +142,7 @@ def translate(
             if entry & table_reserved:
                 return _fault(mmu, mmu.reserved_kind, level, kind, is_user, rights, updates)
             rights &= table_rights[entry & table_rights_bits]
-            if table_accessed & ~entry:
+            if entry & table_accessed != table_accessed:
                 updates += (Update(table, slot, table_accessed),)
             is_global |= entry & table_global
             table = (entry & regime.table_frame) << regime.frame_shift
@@ -149,7 +154,7 @@ def translate(
             return _fault(mmu, mmu.reserved_kind, level, kind, is_user, rights, updates)
         rights &= regime.leaf_rights(entry)
         granted = mmu.effective[rights]
-        missing = (mmu.leaf_accessed | mmu.leaf_dirty if kind == AccessKind.WRITE else mmu.leaf_accessed) & ~entry
+        missing = (mmu.leaf_accessed | mmu.leaf_dirty if kind == WRITE else mmu.leaf_accessed) & ~entry
         is_allowed = granted & 1 << (kind if is_user else kind + KERNEL_RIGHTS_SHIFT)
         if missing and not mmu.sets_flags and (is_allowed or mmu.flags_come_first):
             return _fault(mmu, FaultKind.ACCESS_FLAG, level, kind, is_user, rights, updates)

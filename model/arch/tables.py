@@ -177,6 +177,8 @@ class ArchTables:
 
     def owner(self, va: Vaddr) -> ArchTables:
         """The tables that hold the entry of `va`: unified ones show those of their constituents."""
+        if self.kind is not UNIFIED:
+            return self
         for part in (self.restricted, self.shared):
             if part is not None and part.base <= va < part.base + part.size:
                 return part
