@@ -38,6 +38,7 @@ class AspaceBase:
     """An address space, as what it consists of."""
 
     __slots__ = (
+        "_is_user",
         "_is_user_or_guest",
         "_lock",
         "_name",
@@ -68,6 +69,7 @@ class AspaceBase:
         self.base = base
         self.size = size
         self.type = type
+        self._is_user = type is AspaceType.USER
         self._is_user_or_guest = type in (AspaceType.USER, AspaceType.GUEST_PHYSICAL)
         self.aslr_config = AslrConfig.create(system, type)
         self._prng: Prng | None = None
@@ -152,7 +154,7 @@ class AspaceBase:
         *Kernel:* `VmAspace::is_user` (zircon/kernel/vm/include/vm/vm_aspace.h)
         *Fails with:* nothing.
         """
-        return self.type is AspaceType.USER
+        return self._is_user
 
     def is_user_or_guest(self) -> bool:
         """Whether the type is USER or GUEST_PHYSICAL: not one of the kernel's own."""

@@ -17,7 +17,6 @@ from vmaspace.model.flags import (
     VMM_PF_FLAG_NOT_PRESENT,
     VMM_PF_FLAG_SW_FAULT,
     VMM_PF_FLAG_USER,
-    AspaceType,
 )
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.status import (
@@ -105,7 +104,7 @@ class AspaceFaults(AspaceBase):
         """
         self.check_canary()
         self.system.held_locks.assert_none()
-        if self.type is AspaceType.GUEST_PHYSICAL:
+        if self.arch.is_guest:
             flags = flags & ~VMM_PF_FLAG_USER | VMM_PF_FLAG_GUEST
         while True:
             with self._lock:

@@ -13,7 +13,7 @@ from vmaspace.model.flags import (
     MMU_CACHE_MASK,
 )
 from vmaspace.model.mapping_faults import FaultingMapping
-from vmaspace.model.region import ALIVE, DEAD, NOT_READY, MemoryPriority
+from vmaspace.model.region import ALIVE, DEAD, DEFAULT_PRIORITY, HIGH_PRIORITY, NOT_READY, MemoryPriority
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_OK,
@@ -86,7 +86,7 @@ class LivingMapping(FaultingMapping):
         return ZX_OK
 
     def _leave_vmo(self) -> None:
-        self.set_priority_locked(MemoryPriority.DEFAULT)
+        self.set_priority_locked(DEFAULT_PRIORITY)
         if self.vmo is None:
             raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
         self.vmo.remove_mapping(cast("VmMapping", self))
@@ -111,7 +111,7 @@ class LivingMapping(FaultingMapping):
         if self.memory_priority is not priority:
             super().set_priority_locked(priority)
             if self.vmo is not None and self.vmo.is_paged():
-                self.vmo.change_high_priority_count(1 if priority is MemoryPriority.HIGH else -1)
+                self.vmo.change_high_priority_count(1 if priority is HIGH_PRIORITY else -1)
 
     def commit_high_memory_priority(self) -> None:
         """Bring the pages of the mapping back, as long as it is HIGH. Best effort.
@@ -124,7 +124,7 @@ class LivingMapping(FaultingMapping):
             if (
                 vmo is None
                 or self.state is not ALIVE
-                or self.memory_priority is not MemoryPriority.HIGH
+                or self.memory_priority is not HIGH_PRIORITY
             ):
                 return
         vmo.commit_high_priority_pages(self.object_offset, self.size)

@@ -207,16 +207,17 @@ class MappedPages(ProtectedRange):
 
     def _assert_window(self, offset: ByteOffset, size: ByteSize) -> tuple[Vaddr, int] | None:
         """The addresses at which the mapping shows a range of its VMO, as (base, pages); None for none."""
-        if self.vmo is None or self.state is not ALIVE:
+        vmo = self.vmo
+        if vmo is None or self.state is not ALIVE:
             raise AssertionViolation("a mapping that its VMO calls is alive", _FILE)
-        self.vmo.lock.assert_held()
+        vmo.lock.assert_held()
         if (offset | size) & PAGE_MASK:
             raise AssertionViolation("a range that changes in a VMO is whole pages", _FILE)
-        low = max(offset, self.object_offset)
-        high = min(offset + size, self.object_offset + self.size)
-        if low >= high:
+        shown = self.object_offset
+        if offset >= shown + self.size or offset + size <= shown:
             return None
-        return self.base + (low - self.object_offset), (high - low) >> PAGE_SHIFT
+        low, high = max(offset, shown), min(offset + size, shown + self.size)
+        return self.base + (low - shown), (high - low) >> PAGE_SHIFT
 
     def _may_change_pages(self) -> bool:
         """Whether the pages may come and go: not so in kernel spaces, which map pinned pages."""

@@ -28,17 +28,19 @@ class LifeCycleState(IntEnum):
     DEAD = 2
 
 
-# The states by plain names: to look a member up in its class is a call before Python 3.12.
-NOT_READY: Final = LifeCycleState.NOT_READY
-ALIVE: Final = LifeCycleState.ALIVE
-DEAD: Final = LifeCycleState.DEAD
-
-
 class MemoryPriority(IntEnum):
     """`MemoryPriority` of a region."""
 
     DEFAULT = 0
     HIGH = 1
+
+
+# The same by plain names: to look a member up in its class is a call before Python 3.12.
+NOT_READY: Final = LifeCycleState.NOT_READY
+ALIVE: Final = LifeCycleState.ALIVE
+DEAD: Final = LifeCycleState.DEAD
+DEFAULT_PRIORITY: Final = MemoryPriority.DEFAULT
+HIGH_PRIORITY: Final = MemoryPriority.HIGH
 
 
 class VmAddressRegionOrMapping:
@@ -57,7 +59,7 @@ class VmAddressRegionOrMapping:
         self.size = size
         self._flags = flags
         self.state = NOT_READY
-        self.memory_priority = MemoryPriority.DEFAULT
+        self.memory_priority = DEFAULT_PRIORITY
 
     def __repr__(self) -> str:
         kind = "map" if self.is_mapping else "vmar"
@@ -87,7 +89,7 @@ class VmAddressRegionOrMapping:
         """
         if self.memory_priority is not priority:
             self.memory_priority = priority
-            self.aspace.change_high_priority_count_locked(1 if priority is MemoryPriority.HIGH else -1)
+            self.aspace.change_high_priority_count_locked(1 if priority is HIGH_PRIORITY else -1)
 
     def is_alive(self) -> bool:
         """Whether the region is part of its tree."""

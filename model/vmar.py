@@ -37,7 +37,7 @@ from vmaspace.model.flags import (
     can_map_flags_for_mmu_flags,
 )
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.region import ALIVE, MemoryPriority
+from vmaspace.model.region import ALIVE, HIGH_PRIORITY
 from vmaspace.model.status import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_ALREADY_EXISTS,
@@ -49,7 +49,7 @@ from vmaspace.model.status import (
     Status,
 )
 from vmaspace.model.vmar_placement import VmarPlacement
-from vmaspace.model.vmo import VmoKind
+from vmaspace.model.vmo.kinds import PAGED, PHYSICAL
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
@@ -165,9 +165,9 @@ class VmAddressRegion(VmarPlacement):
             return ZX_ERR_OUT_OF_RANGE, None
         if vmo_offset + rounded > MAX_U64:
             return ZX_ERR_OUT_OF_RANGE, None
-        if vmo.kind is VmoKind.PHYSICAL and vmo_offset + rounded > vmo.size:
+        if vmo.kind is PHYSICAL and vmo_offset + rounded > vmo.size:
             return ZX_ERR_OUT_OF_RANGE, None
-        if flags & VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE and vmo.kind is not VmoKind.PAGED:
+        if flags & VMAR_FLAG_FAULT_BEYOND_STREAM_SIZE and vmo.kind is not PAGED:
             raise AssertionViolation("FAULT_BEYOND_STREAM_SIZE only with a paged, non-contiguous VMO", _FILE)
         flags |= can_map_flags_for_mmu_flags(mmu_flags)
         request = MappingRequest(vmo, vmo_offset, mmu_flags, flags)
@@ -212,7 +212,7 @@ class VmAddressRegion(VmarPlacement):
             if status is not ZX_OK:
                 return status, None
             mapping.set_priority_locked(self.memory_priority)
-            is_high = self.memory_priority is MemoryPriority.HIGH
+            is_high = self.memory_priority is HIGH_PRIORITY
         if is_high:
             with aspace.region_lock().released():
                 mapping.commit_high_memory_priority()

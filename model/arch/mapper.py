@@ -24,7 +24,7 @@ from vmaspace.model.arch.options import (
 from vmaspace.model.arch.record import UnmapHarvest
 from vmaspace.model.arch.regime import ENTRIES, index_at, reach
 from vmaspace.model.arch.tables import ArchTables, present_in
-from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
+from vmaspace.model.constants import ADDRESS_SPACE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import (
     MMU_CACHE_MASK,
     MMU_PERM_EXECUTE,
@@ -167,7 +167,7 @@ class ArchMapper(ArchTables):
         bits, frame, shift = self.leaf_bits(mmu_flags, _LEAF), regime.leaf_frames[_LEAF], regime.frame_shift
         fenced = self.arch.map_is_fenced and self.is_kernel
         is_read_only = mmu_flags & MMU_PERM_RWX_MASK == MMU_PERM_READ
-        ignored = self._ignored_flags()
+        ignored = self.ignored_flags
         va = cursor.va
         first = slot = index_at(va, _LEAF)
         status, created = ZX_OK, 0
@@ -204,10 +204,6 @@ class ArchMapper(ArchTables):
             table.words[slot] = new
             return
         self.set_entry(table, slot, va, _LEAF, new)
-
-    def _ignored_flags(self) -> int:
-        """The flags in which an entry may differ from a new one and still be the same."""
-        return self.regime.accessed | self.regime.dirty if self.arch.compares_without_flags else 0
 
     def _propagate(self, slot: int, va: Vaddr, new: int) -> None:
         """A root entry of a restricted part changes in the root of its unified tables too, where these have their own."""
@@ -386,7 +382,7 @@ class ArchMapper(ArchTables):
     def _protect_in(
         self, table: VmPage, level: int, low: Vaddr, high: Vaddr, mmu_flags: int, options: int
     ) -> Status:
-        regime, span, ignored = self.regime, reach(level), self._ignored_flags()
+        regime, span = self.regime, reach(level)
         for slot, found, start, end in self.entries_in(table, level, low, high):
             entry = found
             if end - start < span and regime.is_leaf(entry, level):
@@ -396,7 +392,7 @@ class ArchMapper(ArchTables):
                 entry = table.words[slot]
             if not level or regime.is_leaf(entry, level):
                 new = regime.protected(entry, mmu_flags, level)
-                if (entry ^ new) & ~ignored:
+                if (entry ^ new) & ~self.ignored_flags:
                     self.set_entry(table, slot, start, level, new)
                 continue
             status = self._protect_in(self.table_at(entry), level - 1, start, end, mmu_flags, options)
@@ -460,7 +456,8 @@ class ArchMapper(ArchTables):
 
     def is_canonical(self, va: Vaddr) -> bool:
         """Whether the bits of `va` above those that are translated are all like the highest one that is."""
-        return va + (1 << self.regime.width - 1) & (1 << 64) - 1 < 1 << self.regime.width
+        half = 1 << self.regime.width - 1
+        return va < half or va >= ADDRESS_SPACE - half
 
     def is_in_regime(self, va: Vaddr, size: ByteSize) -> bool:
         """Whether the tables can translate `[va, va + size)`."""

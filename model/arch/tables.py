@@ -51,8 +51,9 @@ class ArchTables:
 
     __slots__ = (
         "_leaf_bits", "_page_for", "accessed_since_check", "active_cpus", "allocate_table", "arch", "asid", "base",
-        "dirty_cpus", "flags", "is_guest", "is_kernel", "kind", "last", "map_mark", "memory", "pt_pages", "references", "regime",
-        "restricted", "root", "shared", "shootdown", "size", "system", "tlb", "unified", "updates_enabled",
+        "dirty_cpus", "flags", "ignored_flags", "is_guest", "is_kernel", "kind", "last", "map_mark", "memory",
+        "pt_pages", "references", "regime", "restricted", "root", "shared", "shootdown", "size", "system", "tlb",
+        "unified", "updates_enabled",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,8 @@ class ArchTables:
         self.regime: Regime = self._regime()
         # What Map sets in every table entry that it goes through.
         self.map_mark = self.regime.table_accessed if self.arch.map_marks_tables else 0
+        # The flags in which an entry may differ from a new one and still be the same.
+        self.ignored_flags = self.regime.accessed | self.regime.dirty if self.arch.compares_without_flags else 0
         self.kind = PLAIN
         self.root: VmPage | None = None  # from a successful Init until Destroy
         self.asid = UNUSED_ID  # PCID, ASID or VMID

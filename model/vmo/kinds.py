@@ -26,6 +26,11 @@ class VmoKind(IntEnum):
     PHYSICAL = 2
 
 
+# The same by plain names: to look a member up in its class is a call before Python 3.12.
+PAGED: Final = VmoKind.PAGED
+PHYSICAL: Final = VmoKind.PHYSICAL
+
+
 class RangeChangeOp(IntEnum):
     """`RangeChangeOp`: what mappings are told when pages of their VMO change."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vmaspace.model.constants import ByteOffset, ByteSize, stored_name
 from vmaspace.model.locks import LockOrder, Mutex
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, Status
-from vmaspace.model.vmo.kinds import RangeChangeOp, VmoKind
+from vmaspace.model.vmo.kinds import PAGED, PHYSICAL, RangeChangeOp, VmoKind
 
 if TYPE_CHECKING:
     from vmaspace.model.mapping import VmMapping
@@ -102,11 +102,11 @@ class MappedObject:
 
     def is_paged(self) -> bool:
         """Whether pages back it, contiguous or not."""
-        return self.kind is not VmoKind.PHYSICAL
+        return self.kind is not PHYSICAL
 
     def is_contiguous(self) -> bool:
         """Whether its pages are one physical run by construction."""
-        return self.kind is not VmoKind.PAGED
+        return self.kind is not PAGED
 
     # Life.
 
@@ -200,10 +200,11 @@ class MappedObject:
         *Fails with:* nothing.
         """
         mapping: Any  # VmMapping, by the three members that it has for this
+        is_remove_write, is_unpin = op is RangeChangeOp.REMOVE_WRITE, op is RangeChangeOp.DEBUG_UNPIN
         for mapping in self._mappings:
-            if op is RangeChangeOp.REMOVE_WRITE:
+            if is_remove_write:
                 mapping.aspace_remove_write_locked_object(offset, size)
-            elif op is RangeChangeOp.DEBUG_UNPIN:
+            elif is_unpin:
                 mapping.aspace_debug_unpin_locked_object(offset, size)
             else:
                 mapping.aspace_unmap_locked_object(offset, size, op)
