@@ -89,15 +89,15 @@ def write(
 
     `is_copy` is as in `read`.
     """
-    done = 0
-    while done < len(data):
+    done, size = 0, len(data)
+    while done < size:
         at = va + done
-        count = min(len(data) - done, PAGE_SIZE - (at & PAGE_MASK))
-        left = len(data) - done if is_copy else 0
-        status, page = _page_for(aspace, at, WRITE, is_user, left)
+        inside = at & PAGE_MASK
+        count = min(size - done, PAGE_SIZE - inside)
+        status, page = _page_for(aspace, at, WRITE, is_user, size - done if is_copy else 0)
         if page is None:
             return status
-        page.write(at & PAGE_MASK, data[done : done + count])
+        page.write(inside, data[done : done + count])
         done += count
     return ZX_OK
 
