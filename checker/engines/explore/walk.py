@@ -62,9 +62,12 @@ class Walks:
                         seconds = time.monotonic() - began
                         tell(Progress(len(path), len(seen), 0, self.search.transitions, seconds))
                 result.depth = max(result.depth, len(path) - 1)
+                if path == [first]:  # nothing leads away from where every walk starts
+                    break
         except KeyboardInterrupt:
             result.reason = "interrupted"
         whole = self.search.counts(result.depth, result.reason)
+        whole.first_deadlock = result.first_deadlock
         whole.failures, whole.states, whole.bytes_a_state = result.failures, len(seen), 0.0
         whole.seconds = time.monotonic() - began
         return whole
@@ -83,7 +86,10 @@ class Walks:
         return [w.buffers[0].words(i * entry + entry - width, width) for i in range(count)]
 
     def note(self, path: list[Key]) -> None:
-        """Keep the walk for every property that was just seen to fail, or to be reached, for the first time."""
+        """Keep the walk for whatever was just seen for the first time: a property that fails or is reached, a deadlock."""
+        if self.result.first_deadlock is None and self.worker.get("FIRST_DEADLOCK"):
+            self.result.first_deadlock = len(self.found)
+            self.found.append(list(path))
         for key, slot in self.program.failures.items():
             if key in self.result.failures or not self.worker.slot(slot):
                 continue

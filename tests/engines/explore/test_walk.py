@@ -2,6 +2,7 @@
 
 from vmaspace.checker.engines.explore.run import Explorer, Options
 from vmaspace.checker.engines.replay import replay
+from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Kind
 
 REACH = """
@@ -36,3 +37,33 @@ def test_the_same_seed_walks_the_same_way(arena):
     one, same, other = (walked(arena, simulate=2_000, seed=seed)[2] for seed in (3, 3, 4))
     assert (one["states"], one["operations"]) == (same["states"], same["operations"])
     assert one["operations"] != other["operations"]
+
+
+TRAP = """statuses { OK = 0 }
+var at: int
+op up()
+  requires at < 3
+  at = at + 1
+op back()
+  requires at != 3
+  at = 0
+scope trap: at in 0..3
+"""
+
+
+def test_a_walk_into_a_deadlock_is_told(contract_of):
+    contract = contract_of(TRAP)
+    _, _, statistics = walked(contract, "trap", simulate=200, seed=5)
+    steps = Trace.from_json(statistics["deadlock"]).steps
+    assert [s.op for s in steps[-3:]] == ["up"] * 3
+    assert steps[-1].state["values"]["at"] == 3
+    safe = contract_of(TRAP.replace("requires at != 3", "requires at >= 0"))
+    _, _, statistics = walked(safe, "trap", simulate=200, seed=5)
+    assert (statistics["deadlocks"], statistics["deadlock"]) == (0, None)
+
+
+def test_walks_end_where_the_first_state_is_a_deadlock(contract_of):
+    contract = contract_of(TRAP.replace("at < 3", "at == 1").replace("at != 3", "at == 2"))
+    _, _, statistics = walked(contract, "trap", simulate=200, seed=5)
+    assert statistics["deadlock"]["steps"] == []
+    assert statistics["states"] == 1
