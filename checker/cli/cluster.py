@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,8 +14,13 @@ from vmaspace.checker.report.progress import Progress
 
 
 @contextmanager
-def cluster_of(o: argparse.Namespace, not_with: Sequence[str] = ()) -> Iterator[Cluster | None]:
-    """The cluster that the options ask for; None if they ask for none.  not_with: options that make no sense there."""
+def cluster_of(
+    o: argparse.Namespace, not_with: Sequence[str] = (), most: int | None = None
+) -> Iterator[Cluster | None]:
+    """The cluster that the options ask for; None if they ask for none.
+
+    not_with: options that make no sense there.  most: workers to use, if nobody says how many.
+    """
     if o.cluster is None:
         if o.cluster_workers is not None:
             raise UsageError("--cluster-workers says how many workers of a cluster: it needs --cluster")
@@ -28,9 +34,12 @@ def cluster_of(o: argparse.Namespace, not_with: Sequence[str] = ()) -> Iterator[
     try:
         with ExitStack() as stack:
             with Progress("cluster") as progress:
-                progress.text = "starting Ray" if o.cluster == LOCAL else f"looking for {o.cluster or 'a Ray'}"
+                address = o.cluster or os.environ.get("RAY_ADDRESS") or LOCAL
+                progress.text = "starting Ray" if address == LOCAL else f"reaching Ray at {address}"
                 progress.show()
                 cluster = stack.enter_context(connected(o.cluster, o.cluster_workers))
+            if o.cluster_workers is None and most is not None:
+                cluster.workers = min(cluster.workers, most)
             yield cluster
     except ClusterError as error:
         raise UsageError(str(error)) from None

@@ -17,6 +17,7 @@ from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.showing import show
 from vmaspace.checker.cli.sources import known, load_program
 from vmaspace.checker.engines.explore.compaction import Compaction
+from vmaspace.checker.engines.explore.core import MOST_WORKERS
 from vmaspace.checker.engines.explore.result import Progress as Reached
 from vmaspace.checker.engines.explore.run import MIB, Options, generated_text
 from vmaspace.checker.engines.explore.scopes import chosen, explore_all
@@ -53,7 +54,7 @@ def explore(o: argparse.Namespace) -> int:
         if o.print_code:
             sys.stdout.write("\n\n".join(generated_text(contract, scope, options) for scope in scopes))
             return 0
-        with cluster_of(o, not_with=("plain", "simulate")) as cluster:
+        with cluster_of(o, not_with=("plain", "simulate"), most=MOST_WORKERS) as cluster:
             if cluster is not None:
                 options = replace(options, cluster=cluster, jobs=cluster.workers)
             verdicts, block = search(contract, scopes, options)

@@ -228,7 +228,7 @@ def _proving(p: argparse.ArgumentParser) -> None:
 def _cluster(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--cluster", nargs="?", const="", metavar="ADDRESS",
-        help="work on Ray: HOST:PORT, or `local` to start one here (default: RAY_ADDRESS, else one that runs here, else "
+        help="work on Ray: HOST:PORT, `auto` for one that runs here, `local` to start one (default: RAY_ADDRESS, else "
         "local); needs vmaspace[cluster]",
     )  # fmt: skip
     p.add_argument("--cluster-workers", type=_positive, metavar="N", help="how many (default: one a core of the cluster)")

@@ -7,15 +7,19 @@ used and left as it is.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
 NO_RAY = "--cluster needs Ray, which is not installed: pip install 'vmaspace[cluster]'"
 SECONDS_TO_ANSWER = 5.0
 SECONDS_TO_START = 120.0
@@ -32,6 +36,28 @@ class WorkerLost(Exception):
     def __init__(self, message: str, number: int | None = None) -> None:
         super().__init__(message)
         self.number = number
+
+
+class Actor:
+    """What every actor tells of itself."""
+
+    def where(self) -> str:
+        """This process, as it is named to people."""
+        return f"pid {os.getpid()} on {socket.gethostname()}"
+
+    def made_of(self) -> str:
+        return fingerprint()
+
+
+@cache
+def fingerprint() -> str:
+    """A hash of our own code, of which every machine must have the same."""
+    found = hashlib.sha256()
+    for room in ("checker", "model"):
+        top = Path(str(files(f"vmaspace.{room}")))
+        for file in sorted(top.rglob("*.py")):
+            found.update(f"{file.relative_to(top)}\0".encode() + file.read_bytes())
+    return found.hexdigest()
 
 
 class Crew:
@@ -104,11 +130,11 @@ class Cluster:
     def __init__(self, ray: Any, workers: int) -> None:
         self.ray = ray
         self.workers = workers
-        self._crews: dict[type, Crew] = {}
+        self._crews: dict[type[Actor], Crew] = {}
 
-    def crew(self, kind: type) -> Crew:
-        """One actor for each worker, of a class with a method `where` that is made without arguments; the same ones
-        again, unless one of them was lost.  `ClusterError`: the cluster has no room for them.
+    def crew(self, kind: type[Actor]) -> Crew:
+        """One actor for each worker; the same ones again, unless one of them was lost.  `ClusterError`: the cluster has no
+        room for them, or another vmaspace.
         """
         found = self._crews.get(kind)
         if found is not None and not found.is_broken:
@@ -118,11 +144,12 @@ class Cluster:
         self._crews[kind] = crew = self._start(kind)
         return crew
 
-    def _start(self, kind: type) -> Crew:
+    def _start(self, kind: type[Actor]) -> Crew:
         actor = self.ray.remote(kind).options(num_cpus=1, scheduling_strategy="SPREAD")
         crew = Crew(self.ray, [actor.remote() for _ in range(self.workers)])
         try:
             crew.places = self.ray.get([a.where.remote() for a in crew.actors], timeout=SECONDS_TO_START)
+            codes = self.ray.get([a.made_of.remote() for a in crew.actors], timeout=SECONDS_TO_START)
         except self.ray.exceptions.GetTimeoutError:
             crew.end()
             raise ClusterError(
@@ -134,6 +161,10 @@ class Cluster:
             raise ClusterError(
                 f"the cluster cannot run the workers{_why(error)}; vmaspace must be installed on every machine of it"
             ) from None
+        for place, code in zip(crew.places, codes, strict=True):
+            if code != fingerprint():
+                crew.end()
+                raise ClusterError(f"the worker with {place} runs another vmaspace: install this one on every machine")
         return crew
 
     def end(self) -> None:
@@ -144,8 +175,8 @@ class Cluster:
 
 @contextmanager
 def connected(address: str, workers: int | None = None) -> Iterator[Cluster]:
-    """The cluster at an address: `host:port`; `local` starts one here; "" takes the one of RAY_ADDRESS, or one that runs on this
-    machine, or starts one.
+    """The cluster at an address: `host:port`; `auto` takes one that runs on this machine, `local` starts one; "" is RAY_ADDRESS,
+    and `local` if that is not set.
 
     workers: how many to use; None: one for each processor.
     """
@@ -160,7 +191,7 @@ def connected(address: str, workers: int | None = None) -> Iterator[Cluster]:
     try:
         if own:
             logging.getLogger("ray").setLevel(logging.CRITICAL)
-            _connect(ray, address or os.environ.get("RAY_ADDRESS", ""), workers)
+            _connect(ray, address or os.environ.get("RAY_ADDRESS") or LOCAL, workers)
         processors = int(ray.cluster_resources().get("CPU", 0))
         if workers is not None and workers > processors:
             raise ClusterError(f"the cluster has {processors} processors, too few for {workers} workers")
@@ -177,17 +208,12 @@ def connected(address: str, workers: int | None = None) -> Iterator[Cluster]:
 def _connect(ray: Any, address: str, workers: int | None) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     try:
-        if not address:
-            try:
-                ray.init(address="auto", **settings)
-                return
-            except ConnectionError:
-                address = LOCAL
         if address == LOCAL:
             count = max(workers or 0, os.cpu_count() or 1)
             ray.init(address=LOCAL, num_cpus=count, include_dashboard=False, **settings)
             return
-        _demand_answer(address)
+        if address != AUTO:
+            _demand_answer(address)
         ray.init(address=address, **settings)
     except (ConnectionError, ValueError, RuntimeError, ImportError, OSError) as error:
         raise ClusterError(f"--cluster {address}: {_first_line(error)}") from None
@@ -197,19 +223,12 @@ def _demand_answer(address: str) -> None:
     """Ray itself would try for minutes, and say so on the terminal."""
     host, colon, port = address.rpartition(":")
     if "://" in address or not (host and colon and port.isdecimal()):
-        if address == "auto":
-            return
         raise ClusterError(f"--cluster {address}: this is not HOST:PORT (6379, if Ray was started with its defaults)")
     try:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ClusterError(f"--cluster {address}: nobody answers there ({reason}); `ray status` says where a Ray runs") from None
-
-
-def where() -> str:
-    """This process, as it is named to people."""
-    return f"pid {os.getpid()} on {socket.gethostname()}"
 
 
 def _why(error: BaseException) -> str:

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from vmaspace.checker.engines.cluster.connection import Cluster, Crew, WorkerLost, where
+from vmaspace.checker.engines.cluster.connection import Actor, Cluster, Crew, WorkerLost
 from vmaspace.checker.engines.workers import POLL_SECONDS, Do, GoesOn, Lost
 
 TRIES = 2
 
 
-class Hand:
+class Hand(Actor):
     """One worker, in a process of its own."""
-
-    def where(self) -> str:
-        return where()
 
     def prepare(self, make: Callable[[], Do]) -> None:
         self.work = make()

@@ -10,7 +10,7 @@ import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmaspace.checker.engines.cluster.connection import where
+from vmaspace.checker.engines.cluster.connection import Actor
 from vmaspace.checker.engines.explore.checkpoint import Kept, restore_part, save_part
 from vmaspace.checker.engines.explore.worker import EXPORTED, Shape, Worker
 from vmaspace.checker.logic.packed.native import Native
@@ -38,7 +38,7 @@ class Status:
     context: bytes
 
 
-class Owner:
+class Owner(Actor):
     """An owner; `prepare` says which, and of what."""
 
     def prepare(self, number: int, plan: Plan) -> None:
@@ -47,9 +47,6 @@ class Owner:
         self.functions = {name: self.native.function(name, 3) for name in EXPORTED}
         self.worker = Worker(number, plan.workers, plan.shape, plan.most_states, self.functions)
         self.workers = plan.workers
-
-    def where(self) -> str:
-        return where()
 
     def begin(self, state: tuple[int, ...]) -> list[object]:
         """The first state, a working one, to its owner.  What is sent to each owner, and the status."""
