@@ -14,9 +14,9 @@ from vmaspace.checker.language.parser import parse
 pytestmark = pytest.mark.xdist_group("ray")
 
 MODEL = """
-from vmaspace.checker.adapters.mutants.regions import AlignmentIsIgnored
+from vmaspace.model import System
 
-class Mine(AlignmentIsIgnored):
+class Mine(System):
     pass
 """
 
@@ -29,9 +29,9 @@ def test_the_result_is_that_of_this_process(cluster, tmp_path, monkeypatch):
     def told(workers):
         result = fuzz_together(workers, recipe, divided(0, 120, None, 3, length=30))
         s = result.statistics
-        same = (s["seed"], s["steps"], s["runs"], s["outcomes"], s["campaigns"], s["found"]["seed"])
+        same = (s["seed"], s["steps"], s["runs"], s["outcomes"], s["campaigns"], s["found"], s["subject"])
         return [(v.id, v.verdict, v.scope, v.reason, v.trace) for v in result.verdicts], same
 
     here = told(Here())
     assert told(Hands(cluster)) == here
-    assert any(verdict.is_red for _, verdict, *_ in here[0])
+    assert here[1][-1] == "mine_for_cluster:Mine"
