@@ -130,7 +130,7 @@ def exploration_lines(e: dict[str, Any]) -> list[str]:
     if e["deadlocks"]:
         lines.append(f"             {e['deadlocks']:,} states from which no call is possible")
     if e["deadlock"]:
-        lines += deadlock_lines(e["deadlock"])
+        lines += deadlock_lines(e["deadlock"], bool(e["simulated"]))
     width = max(len(name) for name in e["operations"])
     for name, o in e["operations"].items():
         never = "" if o["fired"] else "   NEVER: nothing here was said about it"
@@ -147,12 +147,12 @@ def compaction_line(c: dict[str, Any]) -> str:
     )
 
 
-def deadlock_lines(trace: dict[str, Any]) -> list[str]:
-    """The shortest run to a deadlock; `trace` is a `vmaspace.trace/1`."""
+def deadlock_lines(trace: dict[str, Any], is_walk: bool = False) -> list[str]:
+    """The shortest run to a deadlock, or a random walk to one; `trace` is a `vmaspace.trace/1`."""
     steps = Trace.from_json(trace).steps
     if not steps:
         return ["             the first state is one"]
-    lines = ["             the nearest of them:"]
+    lines = [f"             {'one that a walk came to' if is_walk else 'the nearest of them'}:"]
     for number, step in enumerate(steps, 1):
         lines += [f"           {told.text}" for told in tell_step(number, step, 100)]
     return lines

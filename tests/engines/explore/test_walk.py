@@ -1,5 +1,6 @@
 """Random walks: they find what is there, and say what they did."""
 
+from vmaspace.checker.cli.showing import deadlock_lines
 from vmaspace.checker.engines.explore.run import Explorer, Options
 from vmaspace.checker.engines.replay import replay
 from vmaspace.checker.report.trace import Trace
@@ -57,6 +58,7 @@ def test_a_walk_into_a_deadlock_is_told(contract_of):
     steps = Trace.from_json(statistics["deadlock"]).steps
     assert [s.op for s in steps[-3:]] == ["up"] * 3
     assert steps[-1].state["values"]["at"] == 3
+    assert deadlock_lines(statistics["deadlock"], is_walk=True)[0].endswith("one that a walk came to:")
     safe = contract_of(TRAP.replace("requires at != 3", "requires at >= 0"))
     _, _, statistics = walked(safe, "trap", simulate=200, seed=5)
     assert (statistics["deadlocks"], statistics["deadlock"]) == (0, None)
