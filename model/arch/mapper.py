@@ -384,13 +384,14 @@ class ArchMapper(ArchTables):
     ) -> Status:
         regime, span = self.regime, reach(level)
         for slot, found, start, end in self.entries_in(table, level, low, high):
-            entry = found
-            if end - start < span and regime.is_leaf(entry, level):
+            entry, is_leaf = found, regime.is_leaf(found, level)
+            if is_leaf and end - start < span:
                 status = self._split_for_edit(table, slot, start, level, options)
                 if status is not ZX_OK:
                     return status
                 entry = table.words[slot]
-            if not level or regime.is_leaf(entry, level):
+                is_leaf = regime.is_leaf(entry, level)
+            if is_leaf:
                 new = regime.protected(entry, mmu_flags, level)
                 if (entry ^ new) & ~self.ignored_flags:
                     self.set_entry(table, slot, start, level, new)
