@@ -19,7 +19,7 @@ from vmaspace.checker.adapters.invariants.journal import INVARIANTS
 from vmaspace.checker.adapters.invariants.observed import observed
 from vmaspace.checker.adapters.kernel_work import Walks, allocate_and_free, run_process
 from vmaspace.checker.adapters.observation import Observer
-from vmaspace.checker.adapters.pagers import ORDERS, pagers_of, reclaim
+from vmaspace.checker.adapters.pagers import pagers_of, reclaim
 from vmaspace.checker.adapters.world import World
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.logic.state import State
@@ -61,7 +61,7 @@ class ModelAdapter:
         self.range_ops = [RangeOpType[name.upper()] for name in contract.enums["RangeOp"]]
         self.allocators = contract.enums["Allocator"]
         self.lock_ops = contract.enums["LockOp"]
-        self.orders = [ORDERS[name] for name in contract.enums["PagerOrder"]]
+        self.orders = contract.enums["PagerOrder"]
         self.answers = contract.enums["PagerAnswer"]
         self.results = {
             o.name: (o.results[0], self._sort(o.name)) for o in contract.operations.values() if o.results
@@ -302,7 +302,7 @@ class ModelAdapter:
         pager = self.pagers.get(self.vmos[o])
         if pager is None:  # a VMO is not another pager's
             return Status.ZX_ERR_INVALID_ARGS, None
-        return self.orders[order](pager.vmo, offset, size), None
+        return pager.order(self.orders[order], offset, size), None
 
     def _set_pager(self, o: int, answer: int) -> Called:
         pager = self.pagers.get(self.vmos[o])

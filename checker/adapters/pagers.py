@@ -8,19 +8,13 @@ Not here: what a request is; that is `model.vmo.page_source`.
 from __future__ import annotations
 
 from vmaspace.checker.adapters.invariants.vmos import tell_of_eviction, tell_of_wait
-from vmaspace.model.constants import PAGE_SIZE
+from vmaspace.model.constants import PAGE_SIZE, ByteOffset, ByteSize
 from vmaspace.model.status import Status
 from vmaspace.model.system import System
 from vmaspace.model.vmo import VmObject, VmObjectPaged
 from vmaspace.model.vmo.page_source import PageRequest, PageRequestType, PageSource
 
 AHEAD = 3  # pages that a pager supplies behind the one that it was asked for
-ORDERS = {
-    "supply": VmObjectPaged.supply_pages,
-    "dirty": VmObjectPaged.dirty_pages,
-    "writeback_begin": VmObjectPaged.writeback_begin,
-    "writeback_end": VmObjectPaged.writeback_end,
-}
 
 
 class Pager:
@@ -43,6 +37,19 @@ class Pager:
         if answer == "is_gone":
             self.source.detach()
         self._answer = answer
+
+    def order(self, what: str, offset: ByteOffset, size: ByteSize) -> Status:
+        """Do something to the pages without being asked, by the contract's name for it."""
+        vmo = self.vmo
+        match what:
+            case "supply":
+                return vmo.supply_pages(offset, size)
+            case "dirty":
+                return vmo.dirty_pages(offset, size)
+            case "writeback_begin":
+                return vmo.writeback_begin(offset, size)
+            case _:
+                return vmo.writeback_end(offset, size)
 
     def serve(self, request: PageRequest) -> None:
         """Answer a request that somebody waits for, with memory that is the pager's own."""

@@ -3,8 +3,10 @@
 import pytest
 
 from vmaspace.checker.adapters.model import ModelAdapter
+from vmaspace.checker.adapters.mutants import pagers
 from vmaspace.checker.adapters.world import VmoSpec, World, world_of
 from vmaspace.checker.engines.standard import standard_contract
+from vmaspace.model import System
 
 CONTRACT = standard_contract()
 PAGE = 4096
@@ -18,9 +20,9 @@ VMOS = (
 )
 
 
-def started(vmo: int, offset: int = 0) -> ModelAdapter:
+def started(vmo: int, offset: int = 0, system: type[System] = System) -> ModelAdapter:
     """A user space that shows four pages of a VMO at BASE."""
-    adapter = ModelAdapter(CONTRACT)
+    adapter = ModelAdapter(CONTRACT, system)
     adapter.start(World(vmos=VMOS, aslr_disabled=True))
     adapter.observe()
     adapter.call("create", {"base": BASE, "size": 64 * PAGE, "type": 0, "share": 0})
@@ -131,3 +133,22 @@ def test_an_unbounded_vmo_has_pages_far_behind_its_stream() -> None:
     assert access(adapter, 3, is_write=1) == "OK"
     assert adapter.call("reclaim", {"o": 3}).status == "OK"
     assert access(adapter, 3) == "OK"
+
+
+@pytest.mark.parametrize(
+    ("system", "vmo", "after"),
+    [
+        (pagers.WrittenPagesStayClean, 0, ""),
+        (pagers.WritebackLeavesWritableTranslations, 0, "writeback_begin"),
+        (pagers.DiscardedPagesStayMapped, 2, "reclaim"),
+    ],
+)
+def test_what_goes_wrong_with_a_written_page_is_seen(system: type[System], vmo: int, after: str) -> None:
+    adapter = started(vmo, system=system)
+    call = {"a": 1, "at": BASE, "is_write": 1, "is_fetch": 0, "is_user": 1}
+    assert adapter.call("access", call).status == "OK"
+    if after == "reclaim":
+        adapter.call("reclaim", {"o": vmo})
+    elif after:
+        assert order(adapter, after) == "OK"
+    assert "tables-18" in {broken.invariant.number for broken in adapter.broken_invariants()}

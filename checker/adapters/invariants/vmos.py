@@ -19,13 +19,20 @@ NO_LOCK_IN_A_WAIT = invariant("vmos-3", "No lock is held while a page request is
 WHAT_IS_NEEDED_STAYS = invariant("vmos-5", "No page that is dirty, pinned or of high priority is evicted.", _PAGES)
 
 
-@on_state("vmos-2", "A VMO whose pages were discarded has none.", _PAGES)
+@on_state("vmos-2", "A VMO whose pages were discarded has none, and nothing of it stays mapped.", _PAGES)
 def _discarded(journal: Journal) -> Iterator[str]:
     for mapping in alive_mappings(journal):
         vmo = mapping.vmo
-        tracker = vmo.discardable if isinstance(vmo, VmObjectPaged) else None
-        if isinstance(vmo, VmObjectPaged) and tracker is not None and tracker.is_discarded and vmo.cow_pages.pages:
+        if _is_discarded(vmo) and isinstance(vmo, VmObjectPaged) and vmo.cow_pages.pages:
             yield f"{vmo!r} has {len(vmo.cow_pages.pages)}"
+    for _, leaf, owner in shown(journal):
+        if owner is not None and _is_discarded(owner.vmo):
+            yield f"{leaf.va:#x} shows what was discarded"
+
+
+def _is_discarded(vmo: VmObject | None) -> bool:
+    tracker = vmo.discardable if isinstance(vmo, VmObjectPaged) else None
+    return tracker is not None and tracker.is_discarded
 
 
 @on_state("vmos-4", "A page that its pager has not supplied is not shown.", _PAGES)

@@ -154,6 +154,8 @@ class Arguments:
                 return self.places.inhabited(state, bool(plan.flags))
             if plan.makes_new and dice.chance(CROWDING_PERCENT):
                 return self.places.fullest(state)
+        elif self.contract.sorts[e.param.type.name]:
+            return self.places.passing(state, dice) if plan.flags else self.places.shown(state)
         elif plan.is_end and dice.chance(UNITED_PERCENT):
             return self.places.united(state)
         return self.places.mapped(state) if plan.is_at else None

@@ -19,6 +19,8 @@ WORD = 1 << 64
 PAGE = 4096
 UNBOUNDED = 1 << 63  # bytes: what is larger has no end that one would come to
 MODEST = 64 * PAGE
+PASSING = ("unbounded", "discardable", "pager", "trapping_pager")  # whose pages come and go
+PASSING_PERCENT = 35  # how often one of these is to be shown
 CONTINUING_PERCENT = 25  # of mappings, how many continue one that is there
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
 
@@ -55,6 +57,7 @@ class Places:
         self.physical = kinds.index("physical") if "physical" in kinds else -1
         origins = contract.enums.get("VmoOrigin", ())
         self.discardable = origins.index("discardable") if "discardable" in origins else -1
+        self.passing_origins = {i for i, name in enumerate(origins) if name in PASSING}
         self.is_riscv = "riscv64" in contract.enums.get("Arch", ()) and contract.enums["Arch"].index(
             "riscv64"
         )
@@ -98,6 +101,18 @@ class Places:
         """The region with the most children; None if none has any."""
         counts = Counter(state.tables["parent"].values())
         return {max(sorted(counts), key=counts.__getitem__)} if counts else None
+
+    def passing(self, state: State, dice: Dice) -> set[int] | None:
+        """The objects whose pages come and go, in some of the calls."""
+        if not dice.chance(PASSING_PERCENT):
+            return None
+        return {o for o, origin in state.tables["vmo_origin"].items() if origin in self.passing_origins}
+
+    @staticmethod
+    def shown(state: State) -> set[int]:
+        """The objects that something alive shows."""
+        t = state.tables
+        return {o for m, o in t["object"].items() if m in t["parent"]}
 
     @staticmethod
     def united(state: State) -> set[int]:
@@ -309,6 +324,9 @@ class Places:
             return
         m = dice.late(sorted(mappings))
         base, size = t["base"].get(m, 0), t["size"].get(m, 0)
+        left = t["vmo_size"].get(t["object"].get(m), 0) - t["object_offset"].get(m, 0)
+        if 0 < left < size and dice.chance(OBEDIENT_PERCENT):
+            size = left  # what lies behind the end of the object has no pages
         page = dice.below(max(1, min(size // PAGE, 32)))
         at = dice.pick((base + page * PAGE, base, base + size - PAGE)) + dice.below(PAGE)
         env["at"] = at % WORD

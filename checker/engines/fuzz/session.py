@@ -24,10 +24,12 @@ from vmaspace.checker.logic.execute import Interpreter
 FAILURE_PERCENT = 22  # how often an allocation of a call is made to fail that would come to something
 LATE_FAILURE_PERCENT = 3  # the same of a call that is refused: it may allocate before it is
 VISIT_PERCENT = 50  # how often what was put there is accessed at once
+STIR_PERCENT = 40  # how often something happens to what is shown then
 UNITING_PERCENT = 25  # of runs, how many begin with something that is made of several
 PARAMETERS_A_CALL = 2.2  # an operation is called once for so many parameters
 IDLE_PERCENT = 15  # how often one is called that can not meet anything
 MADE_FIRST = (0, 1, 2, 3, 3, 4)  # calls at the start of a run of what needs nothing to be there
+STIR_TRIES = 3  # operations that are tried until one fits
 PARTS_FIRST = 6  # calls at the start of a run that makes one of several
 UNITED_FIRST = 2  # calls that do
 SET_FIRST = (0, 1)  # calls that say how something of the world behaves
@@ -66,6 +68,11 @@ class Session:
         plans = self.arguments.plans
         self.settings = [name for name, plan in plans.items() if plan.is_setting]
         self.visitors = [name for name, plan in plans.items() if plan.is_at and len(plan.others) > 1]
+        self.stirrers = [
+            name
+            for name, plan in plans.items()
+            if any(e.refuses and contract.sorts[e.param.type.name] for e in plan.elements) and not plan.makes_new
+        ]
         self.uniters = [name for name, plan in plans.items() if plan.makes_new and len(plan.elements) > 1 and not plan.others]
         self.turn = 0
 
@@ -103,10 +110,22 @@ class Session:
         return None
 
     def visit(self, number: int) -> Finding | None:
-        """Access something in what was put there, perhaps."""
+        """Access something in what was put there, perhaps, and let something happen to the pages that are shown."""
         self.turn += 1
         dice = Dice(number * FACES + self.turn)
-        return self.step(dice.pick(self.visitors), number) if dice.chance(VISIT_PERCENT) else None
+        finding = self.step(dice.pick(self.visitors), number) if dice.chance(VISIT_PERCENT) else None
+        if finding is None and not self.drive.is_over and self.stirrers and dice.chance(STIR_PERCENT):
+            return self.stir(dice, number)
+        return finding
+
+    def stir(self, dice: Dice, number: int) -> Finding | None:
+        """Let something happen that the objects shown are made for: locks, pagers, reclamation."""
+        steps, finding = self.coverage.steps, None
+        for _ in range(STIR_TRIES):
+            if self.coverage.steps == steps:
+                self.turn += 1
+                finding = self.step(dice.pick(self.stirrers), number)
+        return finding
 
     def step(self, operation: str, number: int) -> Finding | None:
         drive = self.drive
