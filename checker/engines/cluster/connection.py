@@ -209,14 +209,30 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL}
     try:
         if address == LOCAL:
-            count = max(workers or 0, os.cpu_count() or 1)
-            ray.init(address=LOCAL, num_cpus=count, include_dashboard=False, **settings)
-            return
-        if address != AUTO:
+            settings |= {"num_cpus": max(workers or 0, os.cpu_count() or 1), "include_dashboard": False}
+        elif address != AUTO:
             _demand_answer(address)
-        ray.init(address=address, **settings)
-    except (ConnectionError, ValueError, RuntimeError, ImportError, OSError) as error:
+        with _silence():
+            ray.init(address=address, **settings)
+    except ConnectionError as error:
+        hint = "" if address == AUTO else "; if that Ray asks for its token, RAY_AUTH_MODE=token makes Ray show it"
+        raise ClusterError(f"--cluster {address}: {_first_line(error)}{hint}") from None
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
         raise ClusterError(f"--cluster {address}: {_first_line(error)}") from None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on standard error: a connection that fails is told of there once a second, by code that no setting reaches."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _demand_answer(address: str) -> None:
