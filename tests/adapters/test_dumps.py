@@ -99,7 +99,7 @@ def by_address(told, names) -> dict[str, object]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1 << 60))
 def test_what_the_model_prints_is_read_back(number: int) -> None:
     adapter = grown(number)

@@ -137,7 +137,7 @@ def test_fuzz_is_the_same_for_the_same_seed(here, capsys):
         report = json.loads(out)
         reports.append({k: v for k, v in report["fuzz"].items() if k != "seconds"})
     assert reports[0] == reports[1]
-    assert reports[0]["steps"] == 300
+    assert reports[0]["steps"] in range(300, 310)  # the last turn may be more than one call
     assert reports[0]["seed"] == 7
 
 

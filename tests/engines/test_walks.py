@@ -363,7 +363,7 @@ def test_whatever_is_run_can_be_walked_and_nothing_is_marked(arch: str) -> None:
     dice = Random(11)
     operations = [*contract.operations, *("map", "access", "protect", "soft_fault_in_range") * 4]
     pages = 0
-    for _ in range(6):
+    for _ in range(9):
         session.begin(dice.getrandbits(40))
         for _ in range(20):
             session.take(dice.choice(operations), dice.getrandbits(40))

@@ -68,37 +68,37 @@ def mutated(draw: st.DrawFn) -> str:
     return "".join(pieces)
 
 
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(mutated())
 def test_mutations_of_real_texts(text: str) -> None:
     outcome({"text.aspec": text})
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(mutated())
 def test_mutations_beside_a_contract(text: str) -> None:
     outcome({"contract.aspec": SMALL, "text.aspec": text})
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.lists(st.sampled_from(WORDS), max_size=40))
 def test_rows_of_words(words: list[str]) -> None:
     outcome({"text.aspec": " ".join(words)})
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.sampled_from(sorted(ITEM_WORDS)), st.lists(st.sampled_from(WORDS), max_size=30))
 def test_items_of_words(first: str, words: list[str]) -> None:
     outcome({"text.aspec": " ".join([first, "x", *words]), "contract.aspec": SMALL})
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(st.text())
 def test_any_text(text: str) -> None:
     outcome({"text.aspec": text})
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(data=st.binary())
 def test_any_bytes(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("bytes") / "text.aspec"

@@ -17,7 +17,7 @@ from vmaspace.checker.logic.state import NULL, State, empty_state
 from vmaspace.checker.logic.terms import Function
 
 SETTINGS = settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 ITEM = Type("sort", "Item")
 BITS = Type("flags", "Bits")

@@ -1,5 +1,6 @@
 """The arena, as it stands and with one thing changed, and short ways to search a scope."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,9 @@ def fault_b(arena_text):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """Machine code that several tests use."""
-    return tmp_path_factory.mktemp("code")
+    """Machine code that several tests use, and all processes of one run of tests."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "code"
 
 
 @pytest.fixture(scope="session")

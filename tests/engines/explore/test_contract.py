@@ -20,7 +20,7 @@ def shorter(contract, name, steps):
     return replace(contract, scopes={**contract.scopes, name: replace(scope, steps=steps)})
 
 
-@pytest.mark.parametrize(("name", "steps"), [("ci_spaces", 2), ("ci_regions", 2)])
+@pytest.mark.parametrize(("name", "steps"), [("ci_pages", 2), ("ci_regions", 2)])
 def test_compiled_and_plain_agree_on_the_contract(contract, compiled, plain, name, steps):
     short = shorter(contract, name, steps)
     a = compiled(short, name, keep_going=True)
@@ -79,7 +79,7 @@ def test_what_the_library_says_of_runs_holds_and_rests_on_fairness(contract):
 
 def test_the_main_job_asks_of_each_scope_its_share(contract):
     asked = shares(contract, chosen(contract, "ci"))
-    assert {s.name for s, _ in asked} == {"ci_spaces", "ci_slots", "ci_regions", "ci_runs"}
+    assert {s.name for s, _ in asked} == {"ci_spaces", "ci_slots", "ci_regions", "ci_pages", "ci_runs"}
     assert {s.name for s, part in asked if part.temporals} == {"ci_runs"}
     assert [s.name for s, _ in shares(replace(contract, temporals={}), chosen(contract, "quick"))] == []
 

