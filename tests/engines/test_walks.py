@@ -361,7 +361,7 @@ def test_whatever_is_run_can_be_walked_and_nothing_is_marked(arch: str) -> None:
     adapter = ModelAdapter(contract)
     session = Session(contract, adapter, (arch,))
     dice = Random(11)
-    operations = [*contract.operations, *("map", "access", "protect", "soft_fault_in_range") * 4]
+    operations = [*contract.operations, *("map", "access", "protect", "soft_fault_in_range") * 10]
     pages = 0
     for _ in range(9):
         session.begin(dice.getrandbits(40))
