@@ -10,7 +10,7 @@ enumeration members only steer; whatever they are, any call that the contract le
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmaspace.checker.engines.fuzz.dice import Dice
@@ -46,8 +46,11 @@ LIKELY = {
     "user_access": 60, "read": 80, "write": 50, "execute": 35,
 }  # fmt: skip
 # How often a member of an enumeration is asked for, in parts; others count as one part.
-USUAL = {"user": 8, "guest_physical": 2, "none": 3, "restricted": 3, "shared": 3}
+USUAL = {"user": 8, "guest_physical": 2, "none": 3, "restricted": 3, "shared": 3, "supplies": 9}
 UNUSUAL = 8
+
+Focus = Mapping[str, int]  # by sort: the element that a call is to be about
+ANYTHING: Focus = {}
 
 
 @dataclass(slots=True)
@@ -105,11 +108,14 @@ class Arguments:
         self.places = Places(self.contract)
         self.plans = {op.name: _plan(self.contract, op) for op in self.contract.operations.values()}
 
-    def call(self, op: str, state: State, dice: Dice) -> Call | None:
-        """A call of `op` that a caller may make in `state`; None if there is none at hand."""
+    def call(self, op: str, state: State, dice: Dice, about: Focus = ANYTHING) -> Call | None:
+        """A call of `op` that a caller may make in `state`; None if there is none at hand.
+
+        about: the elements that it is to be about, of those sorts for which there is one.
+        """
         plan = self.plans[op]
         for _ in range(TRIES):
-            env = self.arguments(plan, state, dice)
+            env = self.arguments(plan, state, dice, about)
             if env is None or not self.interpreter.enabled(op, state, env):
                 return None
             allowed = self.interpreter.allowed(op, state, env)
@@ -124,15 +130,16 @@ class Arguments:
         is_aimed = all(p.type.kind == "sort" for p in stop.condition.symbols)
         return KEPT_STOPS_PERCENT if is_aimed else KEPT_SLIPS_PERCENT
 
-    def arguments(self, plan: Plan, state: State, dice: Dice) -> Env | None:
+    def arguments(self, plan: Plan, state: State, dice: Dice, about: Focus) -> Env | None:
         env: Env = {}
         for e in plan.elements:
-            preferred = self.preferred(plan, e, state, dice)
+            wanted = about.get(e.param.type.name)
+            preferred = self.preferred(plan, e, state, dice) if wanted is None else {wanted}
             if plan.is_at and not preferred and not dice.chance(IN_NOTHING_PERCENT):
                 return None
             lame = LAME_PERCENT if plan.others else ONLY_LAME_PERCENT
             element = choose(e, state, dice, lame, preferred)
-            if element is None:
+            if element is None or (wanted is not None and element != wanted):
                 return None
             env[e.param.name] = element
         for f in plan.flags:
@@ -158,7 +165,7 @@ class Arguments:
             return self.places.passing(state, dice) if plan.flags else self.places.shown(state)
         elif plan.is_end and dice.chance(UNITED_PERCENT):
             return self.places.united(state)
-        return self.places.mapped(state) if plan.is_at else None
+        return self.places.mapped(state, dice) if plan.is_at else None
 
     def place(self, plan: Plan, env: Env, region: str | None, state: State, dice: Dice) -> None:
         """Where it is to happen: in what is there, at an address, below a region, or anywhere."""

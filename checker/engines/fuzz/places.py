@@ -21,6 +21,8 @@ UNBOUNDED = 1 << 63  # bytes: what is larger has no end that one would come to
 MODEST = 64 * PAGE
 PASSING = ("unbounded", "discardable", "pager", "trapping_pager")  # whose pages come and go
 PASSING_PERCENT = 35  # how often one of these is to be shown
+USED_PERCENT = 70  # how often it is one of these that is accessed, where it is shown
+WRITTEN_PERCENT = 40  # how often what was to be read is written, where it may be, and one of these may be written
 CONTINUING_PERCENT = 25  # of mappings, how many continue one that is there
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
 
@@ -106,7 +108,26 @@ class Places:
         """The objects whose pages come and go, in some of the calls."""
         if not dice.chance(PASSING_PERCENT):
             return None
-        return {o for o, origin in state.tables["vmo_origin"].items() if origin in self.passing_origins}
+        return {o for o in state.tables["vmo_origin"] if self.is_passing(o, state)}
+
+    def is_passing(self, o: int, state: State) -> bool:
+        """Whether the pages of an object come and go."""
+        return state.tables["vmo_origin"].get(o) in self.passing_origins
+
+    def filled(self, env: Env, state: State) -> dict[str, int]:
+        """The address space in which a call has put an object whose pages come and go, by its sort."""
+        if "v" not in env or not self.is_passing(env.get("vmo", NULL), state):
+            return {}
+        return {"Aspace": state.tables["aspace"].get(env["v"], 0)}
+
+    def used(self, env: Env, state: State) -> dict[str, int]:
+        """The object shown at the address of a call, by its sort, if its pages come and go."""
+        t = state.tables
+        for m, o in t["object"].items():
+            is_here = m in t["parent"] and t["aspace"].get(m, 0) == env["a"] and self.is_passing(o, state)
+            if is_here and 0 <= env["at"] - t["base"].get(m, 0) < t["size"].get(m, 0):
+                return {"Vmo": o}
+        return {}
 
     @staticmethod
     def shown(state: State) -> set[int]:
@@ -305,10 +326,17 @@ class Places:
         if "size" in env:
             env["size"] = size % WORD
 
-    def mapped(self, state: State) -> set[int]:
-        """The address spaces in which something is mapped."""
+    def mapped(self, state: State, dice: Dice) -> set[int]:
+        """The address spaces in which something is mapped; often, something whose pages come and go, if there is any."""
         t = state.tables
-        return {t["aspace"].get(r, 0) for r in t["parent"] if t["kind"].get(r, 0) == self.mapping}
+        mappings = [m for m, kind in t["kind"].items() if kind == self.mapping and m in t["parent"]]
+        return {t["aspace"].get(m, 0) for m in self.often_passing(mappings, state, dice)}
+
+    def often_passing(self, mappings: list[int], state: State, dice: Dice) -> list[int]:
+        """Those of some mappings that show pages that come and go, often and if there are any; else all."""
+        objects = state.tables["object"]
+        passing = [m for m in mappings if self.is_passing(objects.get(m, NULL), state)]
+        return passing if passing and dice.chance(USED_PERCENT) else mappings
 
     def address(self, env: Env, a: int, state: State, dice: Dice) -> None:
         """An address in a mapping of `a`, mostly; with what its protection allows, mostly."""
@@ -322,7 +350,7 @@ class Places:
             base = t["aspace_base"].get(a, 0)
             env["at"] = dice.pick((base, base + t["aspace_size"].get(a, 0) - 1, base + dice.below(64) * PAGE, 0)) % WORD
             return
-        m = dice.late(sorted(mappings))
+        m = dice.late(sorted(self.often_passing(mappings, state, dice)))
         base, size = t["base"].get(m, 0), t["size"].get(m, 0)
         left = t["vmo_size"].get(t["object"].get(m), 0) - t["object_offset"].get(m, 0)
         if 0 < left < size and dice.chance(OBEDIENT_PERCENT):
@@ -332,7 +360,7 @@ class Places:
         env["at"] = at % WORD
         perms = t["prot"][m].at(at) if m in t["prot"] else 0
         if "is_write" in env and dice.chance(OBEDIENT_PERCENT):
-            env["is_write"] = env["is_write"] if perms & self.write else 0
+            env["is_write"] = 1 if perms & self.write and (env["is_write"] or dice.chance(WRITTEN_PERCENT)) else 0
             env["is_fetch"] = 0 if env["is_write"] or not perms & self.execute else env["is_fetch"]
             env["is_user"] = env["is_user"] if perms & self.user else 0
 
@@ -360,6 +388,9 @@ class Places:
         if dice.chance(CONTINUING_PERCENT) and self.continues(env, env["v"], state, dice):
             return
         t, vmo = state.tables, env["vmo"]
+        if self.is_passing(vmo, state) and dice.chance(WRITTEN_PERCENT):
+            allowed = t["flags"].get(env["v"], 0)
+            env["perms"] |= sum(perm for perm, need in self.needs if perm != self.execute and allowed & need)
         end = t["vmo_size"].get(vmo, 0)
         if t["is_vdso"].get(vmo) and dice.chance(75):
             env["perms"] |= self.execute if dice.chance(85) else 0

@@ -12,7 +12,7 @@ from vmaspace.checker.engines.fuzz.dice import Dice
 
 PAGE = 4096
 UNBOUNDED_SIZE = (1 << 64) - 2 * PAGE
-PASSING = ("pager", "pager", "trapping_pager", "discardable", "discardable", "unbounded")
+PASSING = ("pager", "pager", "trapping_pager", "discardable", "discardable", "unbounded", "unbounded")
 
 
 def draw_world(dice: Dice, arches: Sequence[str], switches: Iterable[str] = ()) -> World:
