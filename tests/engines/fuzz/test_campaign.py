@@ -28,7 +28,7 @@ def test_the_model_conforms(contract: Contract, arch: str) -> None:
     assert result.statistics["steps"] >= 2000
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [3])
 def test_the_model_conforms_as_documented(seed: int) -> None:
     contract = standard_contract(standard_contract().switches)
     result = run(contract, steps=5000, seed=seed)

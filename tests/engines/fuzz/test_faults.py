@@ -10,8 +10,8 @@ from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.report.trace import Trace
 from vmaspace.model import System
 
-SEED = 3
-STEPS = 8_000
+SEEDS = (3, 4, 5, 6)  # in turn, until one finds the fault: which one is soon is luck
+STEPS = 4_000
 # Where the planted faults are: campaigns that call nothing else find them in a third of the time.
 FILES = ("spec/aspace.aspec", "spec/regions.aspec", "spec/mappings.aspec")
 LONGEST_TRACE = 8
@@ -20,9 +20,9 @@ LONGEST_TRACE = 8
 def test_a_planted_fault_is_found(fault: type[System], contract: Contract) -> None:
     operations = {name: op for name, op in contract.operations.items() if op.span.file in FILES}
     part = replace(contract, operations=operations)
-    result = fuzz(part, lambda: ModelAdapter(part, fault), seed=SEED, steps=STEPS)
-    red = [v for v in result.verdicts if v.is_red]
-    assert red, f"not found in {STEPS} steps: {fault.__doc__}"
+    campaigns = (fuzz(part, lambda: ModelAdapter(part, fault), seed=seed, steps=STEPS) for seed in SEEDS)
+    red = next((red for result in campaigns if (red := [v for v in result.verdicts if v.is_red])), [])
+    assert red, f"not found in {len(SEEDS)} campaigns of {STEPS} steps: {fault.__doc__}"
     for verdict in red:
         trace = verdict.trace
         assert trace is not None
