@@ -14,7 +14,7 @@ from vmaspace.model.flags import VMM_FLAG_COMMIT, FaultFlag, MmuFlag, VmarFlag
 from vmaspace.model.object.dispatcher import Handle
 from vmaspace.model.object.process import ProcessDispatcher, create_process, create_shared_process
 from vmaspace.model.object.thread import Thread
-from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_ERR_NO_RESOURCES, ZX_OK, Status
+from vmaspace.model.status import ZX_OK, Status
 from vmaspace.model.system import System
 from vmaspace.model.vmar import VmAddressRegion
 
@@ -73,8 +73,6 @@ def allocate_and_free(aspace: VmAspace, how: str, size: ByteSize, align_pow2: in
                 status, _ = aspace.map_object_internal(vmo, NAME, 0, size, align_pow2, 0, KERNEL_RW)
                 vmo.release()
     system.heap.fail_next(0)  # what was allocated can be freed
-    if status is ZX_ERR_NO_MEMORY and system.has_switch("documented_allocate_no_memory"):
-        status = ZX_ERR_NO_RESOURCES  # no room; which of the two it is called is judged where regions are made
     for made in set(root.subregions) - before:  # a reservation that fails late stays
         # What is reserved has no pages, and so none that are pinned as the allocators' are.
         freed = made.destroy() if how == "reserve_space" else aspace.free_region(made.base)
