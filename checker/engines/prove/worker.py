@@ -28,7 +28,7 @@ class Budget:
     run searched; counts: elements of each given sort in bounded searches."""
 
     induction: float = 40.0
-    search: float = 20.0
+    search: float = 60.0
     steps: int = 5
     counts: tuple[tuple[str, int], ...] = ()
 
