@@ -37,6 +37,7 @@ class ErrorTable:
     both: dict[tuple[str, str], Facts] = field(default_factory=dict)
     # Neighbours that exclude each other, and why.
     apart: dict[tuple[str, str], str] = field(default_factory=dict)
+    good: Facts = field(default_factory=dict)  # under which the call succeeds
 
     def answer(self, facts: Facts) -> Outcome:
         return outcome_of(lambda: self.operation(**facts))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.test_vmar_errors import FickleSystem
+from tests.model.vmar_errors import FickleSystem
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.constants import MAX_U64
 from vmaspace.model.enumerator import EnumerationMode

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engines.small import SMALL
 from vmaspace.checker.engines.cluster.hands import Hands
 from vmaspace.checker.engines.prove.run import Prover
 from vmaspace.checker.engines.prove.worker import Budget
@@ -12,21 +13,7 @@ from vmaspace.checker.report.verdict import Kind
 pytestmark = pytest.mark.xdist_group("ray")
 
 # `nothing_is_done` is false, so what rests on it is proved anew; a deviation and a witness need runs.
-TEXT = """
-statuses { OK = 0, BAD_STATE = -20 }
-sort Item
-var up: Item -> Item
-var done: Item -> bool
-var total: int
-op make() -> i: Item
-  new i: Item
-  total = total + 1
-op hang(i: Item, j: Item)
-  BAD_STATE if up(j) != null or i == j
-  up(i) = j
-op finish(i: Item)
-  BAD_STATE unless up(i) != null and not done(up(i))
-  done(i) = true
+TEXT = f"""{SMALL}
 invariant nothing_is_done "false" from "y"
   for i: Item: not done(i)
 invariant nobody_hangs_done "rests on it" from "y"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engines.small import SMALL
 from vmaspace.checker.engines.prove.bounded import Bounded
 from vmaspace.checker.engines.prove.run import Prover
 from vmaspace.checker.engines.prove.worker import Budget
@@ -119,23 +120,6 @@ def test_a_witness_gets_there(name, shipped):
 
 
 # --- a contract of one's own ---------------------------------------------------------------------------------------
-
-SMALL = """
-statuses { OK = 0, BAD_STATE = -20 }
-sort Item
-var up: Item -> Item
-var done: Item -> bool
-var total: int
-op make() -> i: Item
-  new i: Item
-  total = total + 1
-op hang(i: Item, j: Item)
-  BAD_STATE if up(j) != null or i == j
-  up(i) = j
-op finish(i: Item)
-  BAD_STATE unless up(i) != null and not done(up(i))
-  done(i) = true
-"""
 
 
 def prove(text: str, **budget):

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from tests.model.conftest import PAGE as P
-from tests.model.error_rows import ErrorTable, Facts, Outcome, pair_params, row_params
+from tests.model.error_rows import ErrorTable, Facts, Outcome
 from vmaspace.model.flags import Right, VmOption
 from vmaspace.model.object.dispatcher import Handle, vmo_handle
 from vmaspace.model.object.process import create_process
@@ -202,25 +200,3 @@ TABLES = {
         apart=ONE_HANDLE,
     ),
 }
-
-
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_a_call_without_any_of_the_conditions_succeeds(table: ErrorTable) -> None:
-    assert table.answer({}) is OK
-
-
-@pytest.mark.parametrize(("table", "facts", "outcome"), row_params(TABLES))
-def test_a_row(table: ErrorTable, facts: Facts, outcome: Outcome) -> None:
-    assert table.answer(facts) == outcome
-
-
-@pytest.mark.parametrize(("table", "row"), pair_params(TABLES))
-def test_a_row_wins_over_every_later_one(table: ErrorTable, row: str) -> None:
-    outcome = table.rows[row][0]
-    answers = {later: table.answer(facts) for later, facts in table.later(row)}
-    assert answers == dict.fromkeys(answers, outcome)
-
-
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_neighbours_are_tested_or_exclude_each_other(table: ErrorTable) -> None:
-    assert table.untested_neighbours() == []

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from tests.model.conftest import PAGE as P
 from tests.model.conftest import World
-from tests.model.error_rows import ASSERTS, ErrorTable, Facts, Outcome, pair_params, row_params
+from tests.model.error_rows import ASSERTS, ErrorTable, Facts, Outcome
 from vmaspace.model.constants import MAX_U64
 from vmaspace.model.flags import AspaceType, MmuFlag, VmarFlag
 from vmaspace.model.status import Status
@@ -327,6 +325,7 @@ UNMAP = ErrorTable(
         }
     },
     {("no children", "vDSO code in range"): "the code is a child"},
+    good={"has_mapping": True},
 )
 
 
@@ -480,32 +479,3 @@ TABLES = {
     "Protect": PROTECT,
     "RangeOp": RANGE_OP,
 }
-
-
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_a_call_without_any_of_the_conditions_succeeds(table: ErrorTable) -> None:
-    facts = {"has_mapping": True} if table is UNMAP else {}
-    assert table.answer(facts) is OK
-
-
-@pytest.mark.parametrize(("table", "facts", "outcome"), row_params(TABLES))
-def test_a_row(table: ErrorTable, facts: Facts, outcome: Outcome) -> None:
-    assert table.answer(facts) == outcome
-
-
-@pytest.mark.parametrize(("table", "row"), pair_params(TABLES))
-def test_a_row_wins_over_every_later_one(table: ErrorTable, row: str) -> None:
-    outcome = table.rows[row][0]
-    answers = {later: table.answer(facts) for later, facts in table.later(row)}
-    assert answers == dict.fromkeys(answers, outcome)
-
-
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_neighbours_are_tested_or_exclude_each_other(table: ErrorTable) -> None:
-    assert table.untested_neighbours() == []
-
-
-def test_rows_in_another_order_are_noticed() -> None:
-    swapped = ErrorTable(unmap, {name: UNMAP.rows[name] for name in ("past the end", "dead")})
-    assert [swapped.answer(facts) for _, facts in swapped.later("past the end")] == [BAD_STATE]
-    assert ErrorTable(unmap, {"one": (OK, {"size": 1}), "other": (BAD_STATE, {"size": 2})}).untested_neighbours()
