@@ -8,16 +8,15 @@ Not here: the mutants themselves, which are `checker.adapters.mutants`; clauses 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vmaspace.checker.adapters.mutants import Mutant
 from vmaspace.checker.engines.audit.looking import ENGINES, Look, Terms, look
+from vmaspace.checker.engines.workers import Lost, local
 from vmaspace.checker.logic.contract import Contract
 from vmaspace.checker.report.verdict import Kind, Verdict
 
@@ -26,12 +25,14 @@ ENGINE = "audit"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one mutant. looks: who looked, in order; the last one found it, if anybody did."""
+    """What became of one mutant. looks: who looked, in order; the last one found it, if anybody did. lost: why there is
+    no look, if the worker that had the mutant died."""
 
     mutant: str
     subject: str
     sentence: str
     looks: tuple[Look, ...]
+    lost: str = ""
 
     @property
     def found(self) -> Look | None:
@@ -46,18 +47,14 @@ class Row:
     def verdict(self) -> Verdict:
         """Green when somebody found the mutant."""
         found = self.found
-        return Verdict(
-            f"{ENGINE}/{self.mutant}",
-            self.mutant,
-            None,
-            ENGINE,
-            Kind.FAILED if found is None else Kind.PASSED,
-            sum(each.seconds for each in self.looks),
-            "survived" if found is None else f"found by {found.engine}: {found.finding}",
-            None,
-            None,
-            f"no check notices that: {self.sentence}" if found is None else "",
-        )
+        if self.lost:
+            kind, scope, reason = Kind.UNKNOWN, "", self.lost
+        elif found is None:
+            kind, scope, reason = Kind.FAILED, "survived", f"no check notices that: {self.sentence}"
+        else:
+            kind, scope, reason = Kind.PASSED, f"found by {found.engine}: {found.finding}", ""
+        seconds = sum(each.seconds for each in self.looks)
+        return Verdict(f"{ENGINE}/{self.mutant}", self.mutant, None, ENGINE, kind, seconds, scope, reason=reason)
 
 
 class Audit:
@@ -86,37 +83,21 @@ class Audit:
 
     def run(self, mutants: Sequence[Mutant]) -> list[Row]:
         """A row for each mutant, in their order; with Ctrl-C, for those that were done."""
-        rows: list[Row] = []
+        rows: dict[str, Row] = {}
+        workers = local(min(self.jobs, len(mutants)))
         try:
-            for row in self._rows(mutants):
-                rows.append(row)
-                self.tell(len(rows), len(mutants), row.mutant)
+            for mutant, row in workers.run(lambda: self.judge, mutants, lambda: True):
+                rows[mutant.name] = self.unjudged(mutant, row) if isinstance(row, Lost) else row
+                self.tell(len(rows), len(mutants), mutant.name)
         except KeyboardInterrupt:
             self.interrupted = True
-        return rows
-
-    def _rows(self, mutants: Sequence[Mutant]) -> Iterator[Row]:
-        if self.jobs <= 1 or len(mutants) <= 1:
-            yield from map(self.judge, mutants)
-            return
-        # Workers inherit the elaborated contract.
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(self.jobs, context, _start, (self,)) as pool:
-            yield from pool.map(_judge, mutants)
+        return [rows[mutant.name] for mutant in mutants if mutant.name in rows]
 
     def judge(self, mutant: Mutant) -> Row:
         """Let the engines look at one mutant."""
         looks = look(mutant, self.terms, self.engines)
         return Row(mutant.name, mutant.subject, mutant.sentence, tuple(looks))
 
-
-_audit: Audit
-
-
-def _start(audit: Audit) -> None:
-    global _audit
-    _audit = audit
-
-
-def _judge(mutant: Mutant) -> Row:
-    return _audit.judge(mutant)
+    def unjudged(self, mutant: Mutant, lost: Lost) -> Row:
+        """The row of a mutant whose worker died."""
+        return Row(mutant.name, mutant.subject, mutant.sentence, (), lost.reason)

@@ -1,6 +1,7 @@
 """The audit: who finds which mutant, and what becomes of one that nobody finds."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,16 @@ def test_the_command_is_red_where_nobody_finds_a_mutant(capsys: pytest.CaptureFi
     assert main(["audit", "--model", model, "--engine", "answers", "--engine", "fuzz", "--steps", "100"]) == 1
     out = capsys.readouterr().out
     assert "NOT FOUND, looked: " in out and "found by nobody 1" in out
+
+
+class Deadly(System):
+    """Whoever looks at it dies."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        os._exit(1)
+
+
+def test_a_worker_that_dies_leaves_its_mutant_undecided() -> None:
+    rows = Audit(standard_contract(), steps=100, jobs=2, engines=["fuzz"]).run([mutant_of(Deadly), mutant_of(Deadly)])
+    verdict = rows[0].verdict()
+    assert verdict.verdict is Kind.UNKNOWN and "died" in verdict.reason
