@@ -84,8 +84,7 @@ def _tables(mutant: Mutant, terms: Terms) -> Look | None:
     if found is None:
         return Look("tables", statistics["edits"], "edits", statistics["seconds"], None)
     red = next(verdict for verdict in result.verdicts if verdict.is_red)
-    rule = red.reason.split(": ")[1]
-    return Look("tables", found["edits"], "edits", found["seconds"], f"{red.id}: {rule}")
+    return Look("tables", found["edits"], "edits", found["seconds"], f"{red.id}: {found['rule']}")
 
 
 def _known_answers(mutant: Mutant, terms: Terms) -> Look | None:

@@ -121,7 +121,7 @@ class _Campaign:
     is_enough: bool
     progress: Callable[[int, str], None]
     began: float = field(default_factory=time.monotonic)
-    first: dict[str, float] | None = None  # edits and seconds, until something was found
+    first: dict[str, Any] | None = None  # edits and seconds, until something was found, and by which rule
 
     @property
     def done(self) -> int:
@@ -153,7 +153,8 @@ class _Campaign:
         tally.runs += 1
         if wrong is not None:
             tally.found = edits[:done], wrong
-            self.first = self.first or {"edits": self.done, "seconds": round(time.monotonic() - self.began, 3)}
+            seconds = round(time.monotonic() - self.began, 3)
+            self.first = self.first or {"edits": self.done, "seconds": seconds, "rule": wrong.rule}
         self.progress(self.done, arch)
 
 
