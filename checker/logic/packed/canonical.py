@@ -1,9 +1,9 @@
 """One state for each orbit, as text for `machine`: interchangeable elements in an order that does not depend on numbers.
 
-Each element gets a key from its rows and, in rounds, from the keys of the elements that it refers to or that refer to it.  Keys
-do not change with the numbering, so sorting by them fixes the order, except among elements with one key.  Those that
-nothing is known of and nothing refers to can stand anywhere; for the others every order is tried and the least packed
-state is taken.  So the form is exact whatever the keys are worth.
+Each element gets a key from its rows; keys do not change with the numbering, so sorting by them fixes the order, except among
+elements with one key.  Those that nothing is known of and nothing refers to can stand anywhere.  Where many others have one
+key, rounds add the keys of the elements that an element refers to or that refer to it.  Of those that are not told apart
+every order is tried and the least packed state is taken.  So the form is exact whatever the keys are worth.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.packed.expressions import Expressions
-from vmaspace.checker.logic.packed.layout import PIECES, Column, Field, Layout, ScopeError
+from vmaspace.checker.logic.packed.layout import PIECES, WORD_BITS, Column, Field, Layout, ScopeError
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.orbits import classes
 
 ROUNDS = 2
+TIED = 1  # with so few elements too many in groups, trying their orders takes less time than rounds
 
 TEXT = """
 def mixed(h: Word, value: Word) -> Word:
@@ -72,21 +73,17 @@ class Canonical:
         body = Lines()
         for sort in self.classes:
             n = self.layout.counts[sort]
-            for name in ("key", "more", "blank", "new", "old"):
+            for name in ("key", "more", "new", "old", "order"):
                 body.add(f"{name}_{sort} = local({n + 1})")
         for sort in self.classes:
             self.first_keys(body, sort)
-        for number in range(ROUNDS):
-            for sort in self.classes:
-                self.later_keys(body, sort, is_first=number == 0)
-            for sort in self.classes:
-                body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
-                body.add(f"key_{sort}[e] = more_{sort}[e]")
-                body.close()
+            body.open(f"for e in range({self.layout.counts[sort] + 1}):")
+            body.add(f"order_{sort}[e] = e")
+            body.close()
         self.orders(body)
         self.arrangements(body)
         head = "def canonical(C: Words, T: Words, P: Words) -> Word:"
-        return "\n".join([TEXT, head, *body.lines, "    return 0", "", self.blank_text()])
+        return "\n".join([TEXT, self.blank_text(), head, *body.lines, "    return 0", ""])
 
     # --- keys ------------------------------------------------------------------------------------------------------
 
@@ -101,48 +98,62 @@ class Canonical:
     def first_keys(self, body: Lines, sort: str) -> None:
         """Everything about an element that is not an element."""
         body.add(f"key_{sort}[0] = 0")
-        body.add(f"blank_{sort}[0] = 0")
         body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
-        body.add(f"k = {self.fresh_salt()}")
-        body.add("b = 0")
-        for column in self.columns:
-            if [p.name for p in self.leading(column)] != [sort]:
-                continue
-            row = f"{column.at} + {column.width} * e"
+        rows = [(c, f"{c.at} + {c.width} * e") for c in self.columns if [p.name for p in self.leading(c)] == [sort]]
+        first, *more = self.joined([(c, row) for c, row in rows if not c.function.is_piecewise and self.is_plain(c)])
+        body.add(f"k = {first}")
+        for word in more:
+            body.add(f"k = mixed(k + {self.fresh_salt()}, {word})")
+        for column, row in rows:
             if column.function.is_piecewise:
                 self.piece_key(body, column, row)
-            elif self.is_plain(column):
-                body.add(f"k = mixed(k + {self.fresh_salt()}, T[{row}])")
-                if column.function.kind != "exists":
-                    body.add(f"b = b | T[{row}]")
-            else:
-                body.add(f"b = b | T[{row}]")
         body.add(f"key_{sort}[e] = k")
-        body.add(f"blank_{sort}[e] = b")
         body.close()
+
+    def joined(self, rows: list[tuple[Column, str]]) -> list[str]:
+        """Words that hold the values of these rows side by side."""
+        words, shift = ["0"], 0
+        for column, row in rows:
+            if shift + column.bits > WORD_BITS:
+                words.append("0")
+                shift = 0
+            value = f"(T[{row}] - {column.low})" if column.low else f"T[{row}]"
+            words[-1] = f"{words[-1]} | ({value} << {shift})" if shift else value
+            shift += column.bits
+        return words
 
     def is_plain(self, column: Column) -> bool:
         result = column.function.result
         return result.kind != "sort" or result.name not in self.classes
 
     def piece_key(self, body: Lines, column: Column, row: str) -> None:
-        body.add(f"b = b | T[{row}]")
         body.open(f"for i in range(T[{row}]):")
         body.add(f"k = mixed(k + {self.fresh_salt()}, T[{row} + 1 + i])")
         if self.is_plain(column):
             body.add(f"k = mixed(k, T[{row} + {1 + PIECES} + i])")
         body.close()
 
-    def later_keys(self, body: Lines, sort: str, is_first: bool) -> None:
+    def rounds(self, body: Lines) -> None:
+        """Keys from relations."""
+        for sort in self.classes:
+            body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
+            body.add(f"key_{sort}[e] = mixed({self.fresh_salt()}, key_{sort}[e])")
+            body.close()
+        for _ in range(ROUNDS):
+            for sort in self.classes:
+                self.later_keys(body, sort)
+            for sort in self.classes:
+                body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
+                body.add(f"key_{sort}[e] = more_{sort}[e]")
+                body.close()
+
+    def later_keys(self, body: Lines, sort: str) -> None:
         """What the keys of related elements add."""
         body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
         body.add(f"k = key_{sort}[e]")
-        body.add("b = 0")
         for column in self.columns:
             self.relations(body, column, sort)
         body.add(f"more_{sort}[e] = k")
-        if is_first:
-            body.add(f"blank_{sort}[e] = blank_{sort}[e] | b")
         body.close()
 
     def relations(self, body: Lines, column: Column, sort: str) -> None:
@@ -155,14 +166,12 @@ class Canonical:
         if not leading and leads and result.name == sort:
             body.open(f"if T[{column.at}] == e:")
             body.add(f"k += {salt}")
-            body.add("b = 1")
             body.close()
         if len(leading) == 1 and leads and result.name == sort:
             key = f"key_{leading[0]}[x]" if leading[0] in self.classes else "x"
             body.open(f"for x in range(1, {self.layout.counts[leading[0]] + 1}):")
             body.open(f"if T[{column.at} + x] == e:")
             body.add(f"k += mixed({salt}, {key})")
-            body.add("b = 1")
             body.close()
             body.close()
         if len(leading) == 2:
@@ -185,27 +194,29 @@ class Canonical:
                 value = f"key_{result.name}[v]"
             same = f"({salt + 7 + side} if x == e else {salt + side})" if other == sort else str(salt + side)
             body.add(f"k += mixed(mixed({same}, {key}), {value})")
-            body.add("b = 1")
             body.close()
             body.close()
 
     # --- orders ----------------------------------------------------------------------------------------------------
 
     def orders(self, body: Lines) -> None:
-        """`order_SORT`: the elements of a class as they shall stand; `start` and `size`: groups with one key."""
+        """`order_SORT`: the elements as they shall stand; `start`, `size` and `owner`: `groups` of elements with one key."""
         most = sum(len(g) for groups in self.classes.values() for g in groups)
-        body.add(f"start = local({most + 1})")
-        body.add(f"size = local({most + 1})")
-        body.add(f"owner = local({most + 1})")
+        for name in ("start", "size", "owner"):
+            body.add(f"{name} = local({most + 1})")
+        body.add("refined = False")
+        body.open("while True:")
         body.add("groups = 0")
-        for number, (sort, sets) in enumerate(self.classes.items()):
-            count = self.layout.counts[sort]
-            body.add(f"order_{sort} = local({count + 1})")
-            body.open(f"for e in range({count + 1}):")
-            body.add(f"order_{sort}[e] = e")
-            body.close()
-            for group in sets:
+        body.add("tied = 0")
+        for number, (sort, groups) in enumerate(self.classes.items()):
+            for group in groups:
                 self.order(body, sort, group, number)
+        body.open(f"if refined or tied <= {TIED}:")
+        body.add("break")
+        body.close()
+        body.add("refined = True")
+        self.rounds(body)
+        body.close()
 
     def order(self, body: Lines, sort: str, group: list[int], number: int) -> None:
         first, last = group[0], group[-1] + 1
@@ -220,11 +231,18 @@ class Canonical:
         body.open(f"while j < {end} and key_{sort}[order_{sort}[j]] == key_{sort}[order_{sort}[i]]:")
         body.add("j += 1")
         body.close()
-        body.open(f"if j - i > 1 and blank_{sort}[order_{sort}[i]] != 0:")
+        body.open("if j - i > 1:")
+        body.add("n = i")
+        body.open(f"while n < j and is_blank_{sort}(T, order_{sort}[n]):")
+        body.add("n += 1")
+        body.close()
+        body.open("if n < j:")
         body.add("start[groups] = i")
         body.add("size[groups] = j - i")
         body.add(f"owner[groups] = {number}")
         body.add("groups += 1")
+        body.add("tied += j - i - 1")
+        body.close()
         body.close()
         body.add("i = j")
         body.close()
