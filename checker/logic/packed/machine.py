@@ -12,59 +12,47 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Mapping
 
-from llvmlite import ir
-
-from vmaspace.checker.logic.packed.values import HALF, TYPES, WIDE, WORD, Value, Values, element
+from vmaspace.checker.logic.packed.assembly import VOID, WIDE, WORD, WORDS, Block, Function, Type, Value
+from vmaspace.checker.logic.packed.values import DECLARED, TYPES, Values
 
 
 def module_ir(text: str, exported: frozenset[str]) -> str:
     """The LLVM module of a text; only `exported` functions are seen from outside."""
     tree = ast.parse(text)
-    module = ir.Module("packed")
     definitions = [d for d in tree.body if isinstance(d, ast.FunctionDef)]
-    constants = dict(_constant(module, d) for d in tree.body if isinstance(d, ast.Assign))
-    functions: dict[str, ir.Function] = {}
-    calls = Counter(node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    arrays: list[str] = []
+    constants = dict(_constant(arrays, d) for d in tree.body if isinstance(d, ast.Assign))
+    functions = {d.name: _declare(d, d.name in exported) for d in definitions}
+    calls: Counter[str] = Counter()
     for d in definitions:
-        functions[d.name] = _declare(module, d, d.name in exported)
-        if calls[d.name] == 1 and d.name not in exported:  # so it takes no more room where it is called
-            functions[d.name].attributes.add("alwaysinline")
-    for d in definitions:
-        _Body(module, functions, functions[d.name], constants).build(d)
-    return str(module)
+        _Body(functions, functions[d.name], constants, calls).build(d)
+    for name, function in functions.items():  # so it takes no more room where it is called
+        function.is_inlined = calls[name] == 1 and not function.is_exported
+    return "\n".join([DECLARED, *arrays, *(f.text() for f in functions.values())])
 
 
-def _constant(module: ir.Module, d: ast.Assign) -> tuple[str, Value]:
+def _constant(arrays: list[str], d: ast.Assign) -> tuple[str, Value]:
     (target,) = d.targets
     assert isinstance(target, ast.Name)
     match d.value:
         case ast.Call(func=ast.Name(id="shared"), args=[ast.Constant(value=int() as size)]):
-            kind = ir.ArrayType(WORD, size)
-            words = ir.GlobalVariable(module, kind, target.id)
-            words.linkage, words.initializer = "internal", ir.Constant(kind, None)
-            return target.id, words.gep([HALF(0), HALF(0)])
+            arrays.append(f"@{target.id} = internal global [{size} x i64] zeroinitializer")
+            return target.id, Value(WORDS, f"@{target.id}")
     return target.id, WORD(ast.literal_eval(d.value))
 
 
-def _declare(module: ir.Module, d: ast.FunctionDef, is_exported: bool) -> ir.Function:
-    params = [_type(a.annotation) for a in d.args.args]
-    result = ir.VoidType() if d.returns is None or _is_none(d.returns) else _type(d.returns)
-    function = ir.Function(module, ir.FunctionType(result, params), d.name)
-    if not is_exported:
-        function.linkage = "internal"
-    for given, own in zip(d.args.args, function.args, strict=True):
-        own.name = given.arg
-        if isinstance(own.type, ir.PointerType):
-            own.add_attribute("noalias")
-    return function
+def _declare(d: ast.FunctionDef, is_exported: bool) -> Function:
+    result = VOID if d.returns is None or _is_none(d.returns) else _type(d.returns)
+    return Function(d.name, result, [Value(_type(a.annotation), f"%{a.arg}") for a in d.args.args], is_exported)
 
 
 def _is_none(e: ast.expr) -> bool:
     return isinstance(e, ast.Constant) and e.value is None
 
 
-def _type(annotation: ast.expr | None) -> ir.Type:
+def _type(annotation: ast.expr | None) -> Type:
     assert isinstance(annotation, ast.Name), "a parameter without a type"
     return TYPES[annotation.id]
 
@@ -73,26 +61,23 @@ class _Body(Values):
     """One function."""
 
     def __init__(
-        self,
-        module: ir.Module,
-        functions: dict[str, ir.Function],
-        function: ir.Function,
-        constants: dict[str, Value],
+        self, functions: Mapping[str, Function], function: Function, constants: Mapping[str, Value], calls: Counter[str]
     ) -> None:
-        super().__init__(module, functions, function, constants)
-        self.loops: list[tuple[ir.Block, ir.Block]] = []  # where `continue` and `break` go
+        super().__init__(functions, function, constants, calls)
+        self.loops: list[tuple[Block, Block]] = []  # where `continue` and `break` go
 
     def build(self, d: ast.FunctionDef) -> None:
         first = self.b.block
-        for a in self.function.args:
-            self.store(a.name, a)
+        for p in self.function.params:
+            self.store(p.name.removeprefix("%"), p)
         self.block(d.body)
         if not self.b.block.is_terminated:
-            if isinstance(self.function.function_type.return_type, ir.VoidType):
-                self.b.ret_void()
+            if self.function.result is VOID:
+                self.b.give(None)
             else:
-                self.b.unreachable()
-        ir.IRBuilder(self.entry).branch(first)
+                self.b.end("unreachable")
+        self.b.block = self.b.entry
+        self.b.jump(first)
 
     # --- statements ------------------------------------------------------------------------------------------------
 
@@ -118,13 +103,13 @@ class _Body(Values):
             case ast.For():
                 self.counted(s)
             case ast.Return(value=None):
-                self.b.ret_void()
+                self.b.give(None)
             case ast.Return(value=value) if value is not None:
-                self.b.ret(self.convert(self.expr(value), self.function.function_type.return_type))
+                self.b.give(self.convert(self.expr(value), self.function.result))
             case ast.Break():
-                self.b.branch(self.loops[-1][1])
+                self.b.jump(self.loops[-1][1])
             case ast.Continue():
-                self.b.branch(self.loops[-1][0])
+                self.b.jump(self.loops[-1][0])
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case ast.Expr(value=value):
@@ -138,32 +123,32 @@ class _Body(Values):
                 self.store(name, value)
             case ast.Subscript(value=array, slice=index):
                 place = self.place(array, index)
-                self.b.store(self.convert(value, element(place)), place)
+                self.b.store(self.convert(value, place.pointee), place)
             case _:
                 raise AssertionError(ast.dump(target))
 
     def store(self, name: str, value: Value) -> None:
         slot = self.slots.get(name)
         if slot is None:
-            slot = self.slots[name] = self.allocate(value.type, name)
-        self.b.store(self.convert(value, element(slot)), slot)
+            slot = self.slots[name] = self.b.allocate(value.type)
+        self.b.store(self.convert(value, slot.pointee), slot)
 
     def branch(self, s: ast.If) -> None:
-        then, after = self.b.append_basic_block("then"), self.b.append_basic_block("after")
-        other = self.b.append_basic_block("else") if s.orelse else after
+        then, after = self.b.new_block("then"), self.b.new_block("after")
+        other = self.b.new_block("else") if s.orelse else after
         self.condition(s.test, then, other)
         for start, body in ((then, s.body), (other, s.orelse)):
             if start is not after:
-                self.b.position_at_end(start)
+                self.b.block = start
                 self.block(body)
                 if not self.b.block.is_terminated:
-                    self.b.branch(after)
-        self.b.position_at_end(after)
+                    self.b.jump(after)
+        self.b.block = after
 
     def loop(self, s: ast.While) -> None:
-        test, body, after = (self.b.append_basic_block(n) for n in ("while", "body", "after"))
-        self.b.branch(test)
-        self.b.position_at_end(test)
+        test, body, after = (self.b.new_block(n) for n in ("while", "body", "after"))
+        self.b.jump(test)
+        self.b.block = test
         self.condition(s.test, body, after)
         self.inside(body, s.body, test, after)
 
@@ -175,28 +160,28 @@ class _Body(Values):
             low, high = self.convert(low, WIDE), self.convert(high, WIDE)
         name = s.target.id
         self.store(name, low)
-        end = self.allocate(high.type)
+        end = self.b.allocate(high.type)
         self.b.store(high, end)
-        test, body, step, after = (self.b.append_basic_block(n) for n in ("for", "body", "next", "after"))
-        self.b.branch(test)
-        self.b.position_at_end(test)
-        more = self.b.icmp_signed("<", self.b.load(self.slots[name]), self.b.load(end))
-        self.b.cbranch(more, body, after)
+        test, body, step, after = (self.b.new_block(n) for n in ("for", "body", "next", "after"))
+        self.b.jump(test)
+        self.b.block = test
+        more = self.b.compare("<", self.b.load(self.slots[name]), self.b.load(end))
+        self.b.branch(more, body, after)
         self.inside(body, s.body, step, after)
-        self.b.position_at_end(step)
+        self.b.block = step
         now = self.b.load(self.slots[name])
-        self.b.store(self.b.add(now, now.type(1)), self.slots[name])
-        self.b.branch(test)
-        self.b.position_at_end(after)
+        self.b.store(self.b.binary("add", now, now.type(1)), self.slots[name])
+        self.b.jump(test)
+        self.b.block = after
 
-    def inside(self, body: ir.Block, statements: list[ast.stmt], again: ir.Block, after: ir.Block) -> None:
+    def inside(self, body: Block, statements: list[ast.stmt], again: Block, after: Block) -> None:
         self.loops.append((again, after))
-        self.b.position_at_end(body)
+        self.b.block = body
         self.block(statements)
         if not self.b.block.is_terminated:
-            self.b.branch(again)
+            self.b.jump(again)
         self.loops.pop()
-        self.b.position_at_end(after)
+        self.b.block = after
 
 
 def _as_load(target: ast.expr) -> ast.expr:
