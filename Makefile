@@ -26,6 +26,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vmaspace needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which one: make PYTHON=python3.11 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m compileall -q spec model checker properties  # as pip does for what is not editable
 	@touch $(STAMP)
 
 check: setup

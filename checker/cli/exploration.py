@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vmaspace.checker.cache import cache_folder
 from vmaspace.checker.cli.cluster import cluster_of
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.showing import show
@@ -46,7 +47,7 @@ def explore(o: argparse.Namespace) -> int:
         contract = only(contract, names)
     options = Options(
         jobs=o.jobs, memory=o.memory * MIB, symmetry=o.symmetry, keep_going=o.keep_going, plain=o.plain or o.print_code,
-        cache=None if o.no_cache else cache_folder(),
+        cache=None if o.no_cache else cache_folder("explore"),
         checkpoint=None if o.checkpoint is None else Path(o.checkpoint), checkpoint_every=o.checkpoint_every,
         simulate=o.simulate, seed=o.seed, compaction=Compaction(o.seed) if o.compact else None,
     )  # fmt: skip
@@ -104,7 +105,7 @@ def explore_profile(contract: Contract, profile: str) -> tuple[list[Verdict], di
         return unjudged(contract, f"no scope of profile {profile} says enough to be explored"), {}
     jobs = os.cpu_count() or 1
     options = Options(
-        jobs=min(jobs, 2), memory=MEMORY[profile] * MIB, keep_going=True, plain=profile == "quick", cache=cache_folder()
+        jobs=min(jobs, 2), memory=MEMORY[profile] * MIB, keep_going=True, plain=profile == "quick", cache=cache_folder("explore")
     )  # fmt: skip
     try:
         return search(contract, scopes, options, apart=True)
@@ -119,9 +120,3 @@ def explore_profile(contract: Contract, profile: str) -> tuple[list[Verdict], di
 def unjudged(contract: Contract, reason: str) -> list[Verdict]:
     """No other engine judges properties of runs."""
     return [verdict_on(p, Kind.UNSUPPORTED, "", reason) for p in contract.temporals.values()]
-
-
-def cache_folder() -> Path:
-    """Where machine code is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "vmaspace" / "explore"

@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import version
 
 from vmaspace.checker.cli.error import UsageError
 from vmaspace.checker.cli.places import demand_places
@@ -59,11 +58,21 @@ def job_of(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     return job
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: what does that takes a while to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"vmaspace {version('vmaspace')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="vmaspace", description="Checks Zircon's VmAspace against its formal contract."
     )
-    top.add_argument("--version", action="version", version=f"vmaspace {version('vmaspace')}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _check(commands.add_parser("check", help="the main job: prove, fuzz and replay within a budget"))
     _prove(commands.add_parser("prove", help="prove properties for any number of elements"))

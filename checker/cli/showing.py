@@ -11,8 +11,7 @@ from typing import Any
 
 from vmaspace.checker.report.artifacts import save_traces, write_junit
 from vmaspace.checker.report.as_json import report_text
-from vmaspace.checker.report.narrative import tell_step
-from vmaspace.checker.report.terminal import counted, make_console, print_report, put
+from vmaspace.checker.report.narrative import counted, tell_step
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Report, Verdict
 
@@ -31,6 +30,8 @@ def show(
     if o.json:
         sys.stdout.write(report_text(report, paths))
     else:
+        from vmaspace.checker.report.terminal import make_console, print_report, put
+
         console = make_console()
         for line in summary(blocks):
             put(console, line)

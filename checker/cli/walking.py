@@ -18,8 +18,8 @@ from vmaspace.checker.engines.example import example
 from vmaspace.checker.engines.rerun import Rerun, rerun
 from vmaspace.checker.engines.walks import WalkError, chosen_aspaces, part_of, walks
 from vmaspace.checker.report.drawing import draw_state
-from vmaspace.checker.report.narrative import Told, Tone, prose, tell_step
-from vmaspace.checker.report.terminal import counted, make_console, put_told
+from vmaspace.checker.report.narrative import Told, Tone, counted, prose, tell_step
+from vmaspace.checker.report.terminal import make_console, put_told
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.walk import WalkView, tell_entry, tell_walk
 

@@ -1,7 +1,7 @@
 """Parses files into a `Program`.
 
 Each top-level item is parsed on its own, so that one run reports the syntax errors of all items.  The grammar is in
-`grammar/aspec.lark`; its tables are built once for each process.
+`grammar/aspec.lark`.
 
 It checks nothing but form: names and types are the business of `check.py`.
 """
@@ -9,12 +9,14 @@ It checks nothing but form: names and types are the business of `check.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any
 
 from lark import Lark, UnexpectedToken
 
+from vmaspace.checker.cache import cache_folder
 from vmaspace.checker.language import codes
 from vmaspace.checker.language.diagnostics import Diagnostic, LanguageError
 from vmaspace.checker.language.layout import LayoutLexer, SyntaxProblem
@@ -67,7 +69,11 @@ def spellings() -> dict[str, str]:
 
 @cache
 def grammar() -> Lark:
-    """The parser; building its tables takes a tenth of a second, so it is built once."""
+    """The parser.  Its tables take a tenth of a second to build, so Lark keeps them for later runs, if it can."""
     text = package_files(__package__).joinpath("grammar/aspec.lark").read_text(encoding="utf-8")
     starts = [f"{word}_item" for word in sorted(ITEM_WORDS)]
-    return Lark(text, parser="lalr", lexer=LayoutLexer, start=starts, transformer=TreeBuilder())
+    folder = cache_folder("language")
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    tables = str(folder / "tables")
+    return Lark(text, parser="lalr", lexer=LayoutLexer, start=starts, transformer=TreeBuilder(), cache=tables)

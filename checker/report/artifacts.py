@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 from vmaspace.checker.report.as_json import TracePaths, report_text
-from vmaspace.checker.report.junit import junit_text
 from vmaspace.checker.report.verdict import Report, Verdict
 
 
@@ -41,6 +40,8 @@ def write_json(report: Report, path: str | os.PathLike[str], paths: TracePaths |
 
 
 def write_junit(report: Report, path: str | os.PathLike[str], paths: TracePaths | None = None) -> None:
+    from vmaspace.checker.report.junit import junit_text  # XML takes a while to import, and few ask for it
+
     write_text(Path(path), junit_text(report, paths))
 
 

@@ -159,3 +159,7 @@ def tell_states(trace: Trace, width: int) -> Iterator[Told]:
     if len(changes) > OTHERS_SHOWN:
         yield Told(f"    and {len(changes) - OTHERS_SHOWN} more values that differ")
     yield Told("")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

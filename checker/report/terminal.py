@@ -16,7 +16,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from vmaspace.checker.report.narrative import Told, Tone, tell_trace, tell_verdict
+from vmaspace.checker.report.narrative import Told, Tone, counted, tell_trace, tell_verdict
 from vmaspace.checker.report.trace import Trace
 from vmaspace.checker.report.verdict import Exit, Kind, Report, Verdict
 
@@ -183,7 +183,3 @@ def summary_line(report: Report) -> str:
     if report.seconds is not None:
         parts.append(f"{report.seconds:.1f} s")
     return ". ".join([*parts, f"exit {int(report.exit)}"])
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -28,6 +28,7 @@ from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.state import State
 
 MIB = 1 << 20
+PATIENCE = 1.5  # of the time that compiling took
 
 
 class Search:
@@ -58,9 +59,9 @@ class Search:
         self.question = question
         core = core_text(width, list(self.program.calls.values()), self.compaction)
         self.text = core + self.program.text + more
-        self.native = Native(self.text, exported, cache)
+        self.native = Native(self.text, exported, cache, is_quick=True)
         self.compile_seconds = time.monotonic() - began
-        self.functions = {name: self.native.function(name, 3) for name in exported}
+        self.functions = {name: self.native.function(name, 3) for name in exported}  # workers look here
         self.jobs = jobs
         self.memory = memory
         self.steps = scope.steps or None
@@ -138,6 +139,7 @@ class Search:
         """Expand every state before `ends`; the reason to stop, if there is one."""
         while any(w.done < end for w, end in zip(self.parts, ends, strict=True)):
             self._round(ends)
+            self._improve(time.monotonic() - began)
             states = sum(w.count for w in self.parts)
             queue = states - sum(w.done for w in self.parts)
             tell(self._progress(Progress(depth, states, queue, self.transitions, time.monotonic() - began)))
@@ -159,6 +161,15 @@ class Search:
         """Everybody expands states before its end until a buffer is full, then looks up what it was sent."""
         list(self.pool.map(Worker.advance, self.workers, ends))
         self._exchange()
+
+    def _improve(self, seconds: float) -> None:
+        """Better code for a search that takes longer than compiling did: a short one does not wait, a long one loses little."""
+        if self.native.is_best or seconds < PATIENCE * self.compile_seconds or self._has_too_many_points():
+            return
+        began = time.monotonic()
+        self.native.improve()
+        self.functions.update({name: self.native.function(name, 3) for name in self.functions})
+        self.compile_seconds += time.monotonic() - began
 
     def _progress(self, reached: Progress) -> Progress:
         return reached

@@ -71,7 +71,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def compiled(cache):
     def search(contract, scope, **options):
-        return Search(contract, contract.scopes[scope], Interpreter(contract).initial, cache=cache, **options)
+        return Search(contract, contract.scopes[scope], Interpreter(contract).initial, **{"cache": cache, **options})
 
     return search
 

@@ -44,9 +44,12 @@ def beyond(a: Word, b: Word) -> Word:
 SMALL = st.integers(-1000, 1000)
 
 
-@pytest.fixture(scope="module")
-def functions():
-    native = Native(SOURCE, ["sums", "rounded", "beyond"])
+@pytest.fixture(scope="module", params=["best", "quick", "improved"])
+def functions(request):
+    native = Native(SOURCE, ["sums", "rounded", "beyond"], is_quick=request.param != "best")
+    if request.param == "improved":
+        native.improve()
+    assert native.is_best == (request.param != "quick")
     space = {"wide": int, "narrow": int, "Word": int, "Wide": int}
     exec(SOURCE, space)
     return {name: (native.function(name, 2), space[name]) for name in ("sums", "rounded", "beyond")}, native
@@ -65,6 +68,18 @@ def test_a_second_start_compiles_nothing(tmp_path):
     other = Native(SOURCE.replace("LIMIT = 7", "LIMIT = 8"), ["sums"], tmp_path)
     assert [n.was_cached for n in (first, second, other)] == [False, True, False]
     assert second.function("sums", 2)(20, 3) == first.function("sums", 2)(20, 3)
+
+
+def test_quick_code_is_kept_until_there_is_better(tmp_path):
+    quick = Native(SOURCE, ["sums"], tmp_path, is_quick=True)
+    again = Native(SOURCE, ["sums"], tmp_path, is_quick=True)
+    assert not quick.was_cached
+    assert again.was_cached and not again.is_best
+    old = again.function("sums", 2)
+    again.improve()
+    best = Native(SOURCE, ["sums"], tmp_path, is_quick=True)
+    assert best.was_cached and best.is_best
+    assert old(20, 3) == again.function("sums", 2)(20, 3) == best.function("sums", 2)(20, 3)
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path):
