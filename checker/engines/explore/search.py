@@ -28,7 +28,7 @@ from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.state import State
 
 MIB = 1 << 20
-PATIENCE = 1.5  # of the time that compiling took
+PATIENCE = 40  # times as long as writing the text takes: about what good code costs to compile
 
 
 class Search:
@@ -59,6 +59,7 @@ class Search:
         self.question = question
         core = core_text(width, list(self.program.calls.values()), self.compaction)
         self.text = core + self.program.text + more
+        self.patience = PATIENCE * (time.monotonic() - began)
         self.native = Native(self.text, exported, cache, is_quick=True)
         self.compile_seconds = time.monotonic() - began
         self.functions = {name: self.native.function(name, 3) for name in exported}  # workers look here
@@ -163,8 +164,8 @@ class Search:
         self._exchange()
 
     def _improve(self, seconds: float) -> None:
-        """Better code for a search that takes longer than compiling did: a short one does not wait, a long one loses little."""
-        if self.native.is_best or seconds < PATIENCE * self.compile_seconds or self._has_too_many_points():
+        """Better code for a search that takes about as long as compiling: a short one does not wait, a long one loses little."""
+        if self.native.is_best or seconds < self.patience or self._has_too_many_points():
             return
         began = time.monotonic()
         self.native.improve()
