@@ -1,11 +1,13 @@
-"""A file that can not be replayed is refused with a place and a hint, never with a traceback."""
+"""A file without the shape of one is refused with a place and a hint, never with a traceback; a step that can not be
+understood stops its own case, and no other.
+"""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from vmaspace.checker.engines.conformance import ConformanceError, run_file
+from vmaspace.checker.engines.conformance import CaseResult, ConformanceError, Outcome, run_file
 
 GOOD = {"id": "T-1", "area": "map", "arch": "any", "steps": [{"op": "x", "args": {}, "expect": {}}]}
 
@@ -17,6 +19,13 @@ def refuse(path: Path) -> ConformanceError:
     assert error.file == path and error.message and "Traceback" not in str(error)
     assert str(error).startswith(f"{path}:{error.line}: " if error.line else f"{path}: ")
     return error
+
+
+def stopped(path: Path) -> CaseResult:
+    (result,) = run_file(path).cases
+    assert result.outcome is Outcome.UNSUPPORTED and result.reason.startswith("line 1 is not understood: ")
+    assert "Traceback" not in str(result) and f"step {result.step} ({result.op})" in str(result)
+    return result
 
 
 def line(**changes: object) -> str:
@@ -127,14 +136,22 @@ def map_with(**changes: object) -> tuple:
     ids=str,
 )  # fmt: skip
 def test_broken_arguments(write, changes: dict, message: str, hint: str) -> None:
-    error = refuse(write(PROCESS, VMO, map_with(**changes)))
-    assert error.line == 1 and error.message.startswith("T-1, step 2 (vmar.map): ")
-    assert message in error.message and hint in error.hint
+    result = stopped(write(PROCESS, VMO, map_with(**changes)))
+    assert (result.id, result.step, result.op) == ("T-1", 2, "vmar.map")
+    assert message in result.reason and hint in result.reason
 
 
 def test_arguments_are_checked_before_anything_is_carried_out(write) -> None:
     """Also behind a step at which the case would stop."""
-    assert "step 1" in refuse(write(("guest.nothing", {}, {}), map_with(offset="1 +"))).message
+    assert stopped(write(("guest.nothing", {}, {}), map_with(offset="1 +"))).step == 1
+
+
+def test_a_step_that_is_not_understood_hides_no_other_case(write_text) -> None:
+    broken = {"op": "vmo.create", "args": {"size": "1 +"}, "expect": {}}
+    good = {"op": "vmo.create", "args": {"size": 4096}, "expect": {"status": "ZX_OK"}}
+    lines = [line(id=name, steps=[step]) for name, step in (("A", good), ("B", broken), ("C", good))]
+    outcomes = [result.outcome for result in run_file(write_text("\n".join(lines))).cases]
+    assert outcomes == [Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.PASSED]
 
 
 @pytest.mark.parametrize(
@@ -162,4 +179,4 @@ def test_broken_steps(write, op: str, args: dict, expect: dict, message: str | N
     if message is None:
         assert run_file(path).passed == 1
     else:
-        assert message in refuse(path).message
+        assert message in stopped(path).reason

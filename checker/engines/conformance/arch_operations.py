@@ -127,7 +127,7 @@ def arch_set_alloc(env: Environment, aspace: Bound, fail: bool) -> Answer:
 
 
 @operation(
-    "arch.map", "status mapped", aspace=OBJECT, vaddr=INTEGER, paddrs=INTEGERS, mmu=WORDS, existing=MAYBE_WORD
+    "arch.map", aspace=OBJECT, vaddr=INTEGER, paddrs=INTEGERS, mmu=WORDS, existing=MAYBE_WORD
 )
 def arch_map(
     env: Environment, aspace: Bound, vaddr: int, paddrs: list[int], mmu: list[str], existing: str = "error"

@@ -27,12 +27,16 @@ _SHARES = {share.name.lower(): share for share in ShareOpt}
 
 
 def _bind_aspace(aspace: VmAspace | None) -> Answer:
+    def is_null(expected: str | None) -> str | None:
+        """What was refused is `null`, as a word or as JSON has it."""
+        return None if (expected in (None, "null")) is (aspace is None) else "null" if aspace is None else "an aspace"
+
     if aspace is None:
-        return Answer("null", {"result": "null"})
+        return Answer("null", {"result": is_null})
     bound = {"": Bound(aspace, aspace.base, aspace.size)}
     if aspace.root is not None:
         bound[".root"] = Bound(aspace.root, aspace.root.base, aspace.root.size)
-    return Answer(observed={"result": "aspace"}, bound=bound)
+    return Answer(observed={"result": is_null}, bound=bound)
 
 
 @operation(

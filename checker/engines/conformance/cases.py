@@ -39,6 +39,7 @@ class Case:
     steps: tuple[Step, ...]
     line: int
     params: dict[str, Any] = field(default_factory=dict)
+    variants: tuple[dict[str, Any], ...] = ()  # each a set of values that the case is run with; none: it is run once
 
 
 def load_cases(path: Path) -> list[Case]:
@@ -113,7 +114,14 @@ class _Reader:
             tuple(self.step(step, f"step {index}") for index, step in enumerate(steps)),
             self.line,
             params,
+            self.variants(data.get("variants", [])),
         )
+
+    def variants(self, data: Any) -> tuple[dict[str, Any], ...]:
+        """Those that give values; one that is only described is the machine itself."""
+        if not isinstance(data, list | dict):
+            return ()
+        return tuple(one for one in (data if isinstance(data, list) else data.values()) if isinstance(one, dict))
 
     def step(self, data: Any, where: str) -> Step:
         if not isinstance(data, dict):

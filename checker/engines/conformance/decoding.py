@@ -13,6 +13,8 @@ from vmaspace.checker.engines.conformance.expressions import Node, parse_conditi
 from vmaspace.checker.engines.conformance.vocabulary import Kind, Operation
 
 _TWO_TO_64 = 1 << 64
+_ADDRESSES: Final = ("addr", "vaddr")  # the arguments that a tag goes into
+_TAG_SHIFT: Final = 56
 _parse_expression = lru_cache(maxsize=4096)(parse_expression)
 _parse_condition = lru_cache(maxsize=64)(parse_condition)
 
@@ -55,6 +57,7 @@ _IS_OF_KIND: Final[dict[Kind, Callable[[Any], bool]]] = {
     Kind.OBJECT: _is_text,
     Kind.WORD: _is_text,
     Kind.WORDS: _is_list_of(_is_text),
+    Kind.FLAGS: lambda value: _is_text(value) or _IS_OF_KIND[Kind.WORDS](value),
     Kind.TRUTH: lambda value: isinstance(value, bool),
     Kind.TRUTHS: _is_list_of(lambda value: value in (0, 1)),
 }
@@ -96,6 +99,12 @@ def decode(environment: Environment, operation: Operation, step: Step) -> dict[s
             decoded[name] = bool(_parse_condition(value).evaluate(environment))
         elif kind is Kind.OBJECT:
             decoded[name] = environment.lookup(value)
+        elif kind is Kind.FLAGS:
+            decoded[name] = [value] if isinstance(value, str) else value
         else:
             decoded[name] = value
+    tag = decoded.pop("tag", 0)
+    for name in _ADDRESSES:
+        if tag and name in decoded:
+            decoded[name] = (decoded[name] | tag << _TAG_SHIFT) % _TWO_TO_64
     return decoded

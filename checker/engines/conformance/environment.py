@@ -6,9 +6,11 @@ whatever happens to the object later.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.model.arch.ids import FIRST_USER_ASID
@@ -32,8 +34,9 @@ from vmaspace.model.vmo import VmObject
 __all__ = ["STATUS_NAMES", "AssertionViolation", "Bound", "Environment", "NotBound", "System", "make_system"]
 
 STATUS_NAMES: Final = frozenset(status.name for status in Status)
-# Constants that a case may name, of parts that are not there yet.
-_LATER_CONSTANTS: Final = frozenset({"HIGH"})
+# Constants that are another number in each variant of a case.
+_OF_VARIANTS: Final = frozenset({"HIGH"})
+_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}", re.ASCII)
 _MMU_WORDS: Final = {
     "READ": MmuFlag.PERM_READ,
     "WRITE": MmuFlag.PERM_WRITE,
@@ -65,8 +68,9 @@ class Bound:
 class Environment:
     """The state of one case."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, params: Mapping[str, Any]) -> None:
         self.system = system
+        self.params = params  # what the case, or a variant of it, gives names to
         self.bound: dict[str, Bound] = {}
         self.refused: set[str] = set()  # names whose step was refused
         self.previously_active: list[VmAspace | None] = []
@@ -105,6 +109,9 @@ class Environment:
                 if number is None:
                     raise BadStep(f"${name}: {stem!r} has no {last}")
                 return number
+        given = None if name in self.bound else self._param(name)
+        if given is not None:
+            return given
         found = self.lookup(name)
         if found.base is None:
             raise BadStep(f"${name}: {name!r} has no address", "an address comes with a region or an aspace")
@@ -128,11 +135,21 @@ class Environment:
             "MAX_USER_ASID_8": 0xFF,
             "MAX_USER_ASID_16": 0xFFFF,
         }
-        if name in _LATER_CONSTANTS:
-            raise Unsupported(f"the constant {name}")
-        if name not in constants:
-            raise BadStep(f"unknown constant {name!r}", nearest(name, [*constants, *_LATER_CONSTANTS]))
-        return constants[name]
+        if name in constants:
+            return constants[name]
+        given = self._param(name)
+        if given is not None:
+            return given
+        if name in _OF_VARIANTS:
+            raise Unsupported(f"the constant {name}, which no variant of the case gives")
+        raise BadStep(f"unknown constant {name!r}", nearest(name, [*constants, *_OF_VARIANTS]))
+
+    def _param(self, name: str) -> int | None:
+        """The number that the case gives this name, if it does."""
+        given = self.params.get(name)
+        if isinstance(given, str) and _NUMBER.fullmatch(given):
+            return int(given, 16 if given[:2].lower() == "0x" else 10)
+        return given if isinstance(given, int) and not isinstance(given, bool) else None
 
     # Objects.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import UnionType
 from typing import Any, Final
 
 from vmaspace.checker.engines.conformance.decoding import evaluate
@@ -11,12 +13,13 @@ from vmaspace.checker.engines.conformance.vocabulary import Answer, Operation
 
 # What a check of an operation's own is given; those that are not named here are given true or false.
 _NUMERIC_CHECKS: Final = frozenset({"aligned_log2", "all_bytes", "each_ge", "each_le", "gt"})
-_OTHER_CHECKS: Final[dict[str, tuple[type, str]]] = {
+_OTHER_CHECKS: Final[dict[str, tuple[type | UnionType, str]]] = {
     "not_region": (dict, "an object"),
     "mmu": (list, "a list of permissions"),
     "mmu_has": (list, "a list of permissions"),
     "mmu_lacks": (list, "a list of permissions"),
     "fault": (str, "a string"),
+    "result": (str | None, "a string or null"),
     "same_paddr_as": (str, "a name"),
     "if_ok_data_not": (str, "a string"),
 }
@@ -38,7 +41,6 @@ def compare(
     environment: Environment,
     operation: Operation,
     expect: dict[str, Any],
-    params: dict[str, Any],
     answer: Answer,
 ) -> None:
     """Raise `Mismatch` for the first expectation that is not met. The status comes first."""
@@ -46,16 +48,16 @@ def compare(
         raise Mismatch("the comparison does not hold", *answer.mismatch)
     for name in sorted(expect, key=lambda name: not name.startswith("status")):
         if name.startswith("status"):
-            _compare_status(name, expect[name], params, answer)
+            _compare_status(environment, name, expect[name], answer)
         elif name in ("entries", "contains_once"):
             _compare_lines(environment, name, expect[name], answer)
         else:
             _compare_value(environment, name, expect[name], answer)
 
 
-def _compare_status(name: str, expected: Any, params: dict[str, Any], answer: Answer) -> None:
+def _compare_status(environment: Environment, name: str, expected: Any, answer: Answer) -> None:
     if name == "status_if":
-        expected = _conditional_status(expected, params)
+        expected = _conditional_status(expected, environment.params)
     statuses = expected if name == "status_in" else [expected]
     if not isinstance(statuses, list):
         raise BadStep("status_in is a list of statuses")
@@ -66,7 +68,7 @@ def _compare_status(name: str, expected: Any, params: dict[str, Any], answer: An
         raise Mismatch("another status", " or ".join(statuses), answer.status)
 
 
-def _conditional_status(choices: Any, params: dict[str, Any]) -> Any:
+def _conditional_status(choices: Any, params: Mapping[str, Any]) -> Any:
     """The status for this machine, out of `{"PARAMETER=value": status}`."""
     if not isinstance(choices, dict):
         raise BadStep("status_if is an object of conditions and statuses")
@@ -74,9 +76,10 @@ def _conditional_status(choices: Any, params: dict[str, Any]) -> Any:
         parameter, _, wanted = condition.partition("=")
         if parameter not in _MACHINE and parameter not in params:
             raise BadStep(f"unknown parameter {parameter!r}", nearest(parameter, list(_MACHINE)))
-        if parameter not in _MACHINE:
+        value = _MACHINE.get(parameter, params.get(parameter))
+        if not isinstance(value, (int, str)) or (isinstance(value, str) and " " in value):
             raise Unsupported(f"a status that depends on {parameter}")
-        if _MACHINE[parameter] == wanted:
+        if str(value).lower() == wanted.lower():
             return status
     raise Unsupported("a status for none of whose conditions this machine is made")
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep
-from vmaspace.checker.engines.conformance.payload import payload, show_payload
-from vmaspace.checker.engines.conformance.region_operations import tagged
+from vmaspace.checker.engines.conformance.payload import PROBE, payload, show_payload
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
+    MAYBE_FLAGS,
     MAYBE_INTEGER,
     MAYBE_OBJECT,
     MAYBE_WORD,
@@ -65,7 +65,7 @@ class _Memory:
             stop = min(end, (addr & ~PAGE_MASK) + PAGE_SIZE)
             aspace = self.aspace
             if aspace is None and self.process is not None:
-                aspace = self.process.aspace_at(addr)
+                aspace = self.process.aspace_at(self.process.system.arch.untagged(addr))
             if aspace is None:
                 raise BadStep("the process has no restricted address space")
             yield aspace, addr, stop
@@ -101,24 +101,35 @@ def _access(status: Status, observed: dict[str, object]) -> Answer:
 
 
 _WHERE: Final[dict[str, Argument]] = {"process": MAYBE_OBJECT, "aspace": MAYBE_OBJECT}
-_HOW: Final[dict[str, Argument]] = {"mode": MAYBE_WORD, "tag": MAYBE_INTEGER}
+_HOW: Final[dict[str, Argument]] = {"mode": MAYBE_WORD}
+_LENGTH: Final[dict[str, Argument]] = {"size": MAYBE_INTEGER, "len": MAYBE_INTEGER}  # either name will do
+
+
+def _length(size: int | None, len: int | None, default: int | None = None) -> int:
+    """The number of bytes, however it is called."""
+    if size is not None and len is not None:
+        raise BadStep("a length is either size or len")
+    given = len if size is None else size
+    if given is None and default is None:
+        raise BadStep("there is no argument 'size'")
+    return given if given is not None else default or 0
 
 
 @operation(
-    "mem.read", "status value data data_hex all_bytes fault", addr=INTEGER, size=MAYBE_INTEGER, **_WHERE, **_HOW
+    "mem.read", "status value data data_hex all_bytes fault", addr=INTEGER, **_LENGTH, **_WHERE, **_HOW
 )
 def mem_read(
     env: Environment,
     addr: int,
-    size: int = 1,
+    size: int | None = None,
+    len: int | None = None,
     process: Bound | None = None,
     aspace: Bound | None = None,
     mode: str | None = None,
-    tag: int | None = None,
 ) -> Answer:
     """One access of a CPU."""
     memory = _Memory.of(env, process, aspace, mode)
-    status, data = memory.read(tagged(addr, tag), size)
+    status, data = memory.read(addr, _length(size, len, 1))
     return _access(status, show_payload(data))
 
 
@@ -126,10 +137,10 @@ def mem_read(
     "mem.write",
     "status fault",
     addr=INTEGER,
-    size=MAYBE_INTEGER,
     value=MAYBE_INTEGER,
     data=MAYBE_WORD,
     data_hex=MAYBE_WORD,
+    **_LENGTH,
     **_WHERE,
     **_HOW,
 )
@@ -137,34 +148,34 @@ def mem_write(
     env: Environment,
     addr: int,
     size: int | None = None,
+    len: int | None = None,
     value: int | None = None,
     data: str | None = None,
     data_hex: str | None = None,
     process: Bound | None = None,
     aspace: Bound | None = None,
     mode: str | None = None,
-    tag: int | None = None,
 ) -> Answer:
     """One access of a CPU."""
     memory = _Memory.of(env, process, aspace, mode)
-    status, _ = memory.write(tagged(addr, tag), payload(size, value, data, data_hex))
+    status, _ = memory.write(addr, payload(len if size is None else size, value, data, data_hex))
     return _access(status, {})
 
 
-@operation("mem.fill", "status fault", addr=INTEGER, len=INTEGER, value=INTEGER, **_WHERE, **_HOW)
+@operation("mem.fill", "status fault", addr=INTEGER, value=MAYBE_INTEGER, **_LENGTH, **_WHERE, **_HOW)
 def mem_fill(
     env: Environment,
     addr: int,
-    len: int,
-    value: int,
+    size: int | None = None,
+    len: int | None = None,
+    value: int = PROBE,
     process: Bound | None = None,
     aspace: Bound | None = None,
     mode: str | None = None,
-    tag: int | None = None,
 ) -> Answer:
     """Write equal bytes."""
     memory = _Memory.of(env, process, aspace, mode)
-    status, _ = memory.write(tagged(addr, tag), bytes([value & 0xFF]) * len)
+    status, _ = memory.write(addr, bytes([value & 0xFF]) * _length(size, len))
     return _access(status, {})
 
 
@@ -173,42 +184,67 @@ def _pattern(size: int, seed: int) -> bytes:
     return bytes((index * 7 + (index >> 12) * 13 + seed) & 0xFF for index in range(size))
 
 
-@operation("mem.fill_verify", addr=INTEGER, size=INTEGER, **_WHERE)
+@operation("mem.fill_verify", addr=INTEGER, **_LENGTH, **_WHERE, **_HOW)
 def mem_fill_verify(
-    env: Environment, addr: int, size: int, process: Bound | None = None, aspace: Bound | None = None
+    env: Environment,
+    addr: int,
+    size: int | None = None,
+    len: int | None = None,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+    mode: str | None = None,
 ) -> Answer:
     """Write a pattern and read it back."""
-    memory = _Memory.of(env, process, aspace)
+    size = _length(size, len)
+    memory = _Memory.of(env, process, aspace, mode)
     return _check_pattern(memory, addr, _pattern(size, addr & 0xFF), is_written=False)
 
 
-@operation("mem.fill_pattern", addr=INTEGER, size=INTEGER, **_WHERE)
+@operation("mem.fill_pattern", addr=INTEGER, **_LENGTH, **_WHERE, **_HOW)
 def mem_fill_pattern(
-    env: Environment, addr: int, size: int, process: Bound | None = None, aspace: Bound | None = None
+    env: Environment,
+    addr: int,
+    size: int | None = None,
+    len: int | None = None,
+    process: Bound | None = None,
+    aspace: Bound | None = None,
+    mode: str | None = None,
 ) -> Answer:
     """Write a pattern, and remember it."""
+    size = _length(size, len)
     pattern = _pattern(size, 1)
-    status, _ = _Memory.of(env, process, aspace).write(addr, pattern)
+    status, _ = _Memory.of(env, process, aspace, mode).write(addr, pattern)
     return Answer(status.name, bound={"": Bound(pattern, addr, size)})
 
 
-@operation("mem.check_pattern", addr=INTEGER, size=INTEGER, pattern=OBJECT, pattern_offset=MAYBE_INTEGER, **_WHERE)
+@operation(
+    "mem.check_pattern",
+    addr=INTEGER,
+    pattern=OBJECT,
+    pattern_offset=MAYBE_INTEGER,
+    **_LENGTH,
+    **_WHERE,
+    **_HOW,
+)
 def mem_check_pattern(
     env: Environment,
     addr: int,
-    size: int,
     pattern: Bound,
+    size: int | None = None,
+    len: int | None = None,
     pattern_offset: int = 0,
     process: Bound | None = None,
     aspace: Bound | None = None,
+    mode: str | None = None,
 ) -> Answer:
     """Read a remembered pattern, or a part of it."""
     if not isinstance(pattern.value, bytes):
         raise BadStep("expected what mem.fill_pattern bound")
+    size = _length(size, len, max((pattern.size or 0) - pattern_offset, 0))
     wanted = pattern.value[pattern_offset : pattern_offset + size]
-    if len(wanted) != size:
-        raise BadStep(f"the pattern has {len(pattern.value)} bytes")
-    return _check_pattern(_Memory.of(env, process, aspace), addr, wanted, is_written=True)
+    if wanted.__len__() != size:
+        raise BadStep(f"the pattern has {pattern.size} bytes")
+    return _check_pattern(_Memory.of(env, process, aspace, mode), addr, wanted, is_written=True)
 
 
 def _check_pattern(memory: _Memory, addr: int, wanted: bytes, is_written: bool) -> Answer:
@@ -223,19 +259,20 @@ def _check_pattern(memory: _Memory, addr: int, wanted: bytes, is_written: bool) 
     return Answer(status.name)
 
 
-@operation("mem.cache_flush", addr=INTEGER, size=MAYBE_INTEGER, len=MAYBE_INTEGER, flags=MAYBE_WORD, **_WHERE)
+@operation("mem.cache_flush", "status fault", addr=INTEGER, flags=MAYBE_FLAGS, **_LENGTH, **_WHERE, **_HOW)
 def mem_cache_flush(
     env: Environment,
     addr: int,
-    size: int = 1,
+    size: int | None = None,
     len: int | None = None,
-    flags: str | None = None,
+    flags: list[str] | None = None,
     process: Bound | None = None,
     aspace: Bound | None = None,
+    mode: str | None = None,
 ) -> Answer:
     """Clean or invalidate caches, which is an access that reads."""
-    status, _ = _Memory.of(env, process, aspace).read(addr, size if len is None else len)
-    return Answer(status.name)
+    status, _ = _Memory.of(env, process, aspace, mode).read(addr, _length(size, len, 1))
+    return _access(status, {})
 
 
 # Copies between a VMO and user memory.

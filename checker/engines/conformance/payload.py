@@ -10,7 +10,7 @@ from vmaspace.checker.engines.conformance.vocabulary import Check
 
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 # A plain probe: one byte that is not what an untouched page holds.
-_PROBE: Final = 1
+PROBE: Final = 1
 
 
 def payload(length: int | None, value: int | None, data: str | None, data_hex: str | None) -> bytes:
@@ -24,7 +24,7 @@ def payload(length: int | None, value: int | None, data: str | None, data_hex: s
             raise BadStep(f"data_hex is pairs of hexadecimal digits, not {data_hex!r}")
         return bytes.fromhex(data_hex)
     size = 1 if length is None else length
-    number = _PROBE if value is None else value
+    number = PROBE if value is None else value
     if number.bit_length() > 8 * size:
         raise BadStep(f"{number:#x} is more than {size} bytes")
     return number.to_bytes(size, "little")

@@ -6,25 +6,31 @@ calls are meant.
 
 from __future__ import annotations
 
-from vmaspace.checker.engines.conformance.environment import Bound, Environment
+from vmaspace.checker.engines.conformance.environment import Bound, Environment, System
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     MAYBE_INTEGER,
     MAYBE_OBJECT,
+    MAYBE_TRUTH,
     MAYBE_WORD,
     MAYBE_WORDS,
     OBJECT,
-    TRUTH,
     WORD,
     WORDS,
     Answer,
     observe_address,
     operation,
 )
-from vmaspace.model.constants import MAX_U64, round_up_page
+from vmaspace.model.constants import round_up_page
 from vmaspace.model.flags import ZX_VM_ALIGN_BASE, Right
-from vmaspace.model.object.dispatcher import VmAddressRegionDispatcher, lookup
+from vmaspace.model.object.dispatcher import (
+    BASIC_RIGHTS,
+    Dispatcher,
+    Handle,
+    VmAddressRegionDispatcher,
+    lookup,
+)
 from vmaspace.model.object.syscalls import (
     zx_vmar_allocate,
     zx_vmar_destroy,
@@ -45,11 +51,6 @@ def _is_kernel(api: str | None) -> bool:
     if api not in (None, "kernel"):
         raise Unsupported(f"the interface {api!r}")
     return api == "kernel"
-
-
-def tagged(addr: int, tag: int | None) -> int:
-    """The address as it is passed: a tag stands in its top byte."""
-    return addr if tag is None else (addr | tag << 56) & MAX_U64
 
 
 def _op_children(word: str | None) -> bool:
@@ -120,7 +121,6 @@ def vmar_allocate(
     size=INTEGER,
     mmu=MAYBE_WORDS,
     align_pow2=MAYBE_INTEGER,
-    tag=MAYBE_INTEGER,
     api=MAYBE_WORD,
 )
 def vmar_map(
@@ -133,7 +133,6 @@ def vmar_map(
     size: int,
     mmu: list[str] | None = None,
     align_pow2: int | None = None,
-    tag: int | None = None,  # of addresses that are passed; a mapping is made without one
     api: str | None = None,
 ) -> Answer:
     """Map a VMO."""
@@ -167,7 +166,6 @@ def vmar_map(
     addr=INTEGER,
     size=INTEGER,
     op_children=MAYBE_WORD,
-    tag=MAYBE_INTEGER,
     api=MAYBE_WORD,
 )
 def vmar_unmap(
@@ -176,11 +174,9 @@ def vmar_unmap(
     addr: int,
     size: int,
     op_children: str | None = None,
-    tag: int | None = None,
     api: str | None = None,
 ) -> Answer:
     """Unmap a range."""
-    addr = tagged(addr, tag)
     if _is_kernel(api):
         return Answer(env.vmar(vmar).unmap(addr, size, _op_children(op_children)).name)
     if op_children is not None:
@@ -196,7 +192,6 @@ def vmar_unmap(
     options=MAYBE_WORDS,
     mmu=MAYBE_WORDS,
     op_children=MAYBE_WORD,
-    tag=MAYBE_INTEGER,
     api=MAYBE_WORD,
 )
 def vmar_protect(
@@ -207,11 +202,9 @@ def vmar_protect(
     options: list[str] | None = None,
     mmu: list[str] | None = None,
     op_children: str | None = None,
-    tag: int | None = None,
     api: str | None = None,
 ) -> Answer:
     """Change the permissions of a range."""
-    addr = tagged(addr, tag)
     if _is_kernel(api):
         if mmu is None or options:
             raise BadStep("the kernel's own interface takes permissions as mmu")
@@ -254,6 +247,36 @@ def vmar_set_memory_priority(env: Environment, vmar: Bound, level: str) -> Answe
     return Answer(env.vmar(vmar).set_memory_priority(priorities[level]).name)
 
 
+class _Profile(Dispatcher):
+    """A profile that holds a memory priority and nothing else."""
+
+    def __init__(self, system: System, priority: MemoryPriority) -> None:
+        super().__init__(system)
+        self.priority = priority
+
+
+@operation("profile.create", kind=WORD)
+def profile_create(env: Environment, kind: str) -> Answer:
+    """Make a profile of a memory priority: high or default, with or without the words that say so."""
+    named = {*kind.lower().replace("-", "_").replace(" ", "_").split("_")} - {"memory", "priority"}
+    found = [priority for priority in MemoryPriority if named == {priority.name.lower()}]
+    if not found:
+        raise Unsupported(f"a profile of the kind {kind!r}")
+    return Answer(bound={"": Bound(Handle(_Profile(env.system, found[0]), BASIC_RIGHTS))})
+
+
+@operation("vmar.set_profile", vmar=OBJECT, profile=OBJECT)
+def vmar_set_profile(env: Environment, vmar: Bound, profile: Bound) -> Answer:
+    """Give a VMAR, and all below it, the memory priority of a profile."""
+    status, chosen = lookup(env.handle(profile), _Profile)
+    if chosen is None:
+        return Answer(status.name)
+    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher)
+    if dispatcher is None:
+        return Answer(status.name)
+    return Answer(dispatcher.vmar.set_memory_priority(chosen.priority).name)
+
+
 @operation("vmar.info", "status base size", vmar=OBJECT)
 def vmar_info(env: Environment, vmar: Bound) -> Answer:
     """Base and size, whatever the state."""
@@ -278,14 +301,17 @@ def vmar_has_parent(env: Environment, vmar: Bound) -> Answer:
     "vmar.find_region",
     "found kind base size",
     addr=INTEGER,
-    recurse=TRUTH,
+    recurse=MAYBE_TRUTH,
     vmar=MAYBE_OBJECT,
     aspace=MAYBE_OBJECT,
 )
 def vmar_find_region(
-    env: Environment, addr: int, recurse: bool, vmar: Bound | None = None, aspace: Bound | None = None
+    env: Environment, addr: int, recurse: bool = False, vmar: Bound | None = None, aspace: Bound | None = None
 ) -> Answer:
-    """The region at an address; with `recurse`, the mapping below any number of VMARs."""
+    """The direct child at an address; with `recurse`, the mapping below any number of VMARs.
+
+    An address space answers with the innermost region, as its own lookup does.
+    """
     if (vmar is None) == (aspace is None):
         raise BadStep("a place to look in is either vmar or aspace")
     found: VmAddressRegionOrMapping | None

@@ -1,13 +1,15 @@
 """Replays the cases of a file, each on a fresh system, and compares every answer.
 
-A case stops at the first step that fails or that can not be carried out; what comes before is compared. The
-runner knows operations only: what a case is called decides nothing.
+A case stops at the first step that fails or that can not be carried out; what comes before is compared. A step
+that can not be understood stops its own case only, before anything is carried out. The runner knows operations
+only: what a case is called decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -35,10 +37,11 @@ from vmaspace.checker.engines.conformance.environment import (
     System,
     make_system,
 )
-from vmaspace.checker.engines.conformance.error import BadStep, ConformanceError, Unsupported
+from vmaspace.checker.engines.conformance.error import BadStep, Unsupported
 from vmaspace.checker.engines.conformance.expectations import Mismatch, compare
 from vmaspace.checker.engines.conformance.gaps import FILE_NAME, load_gaps
 from vmaspace.checker.engines.conformance.results import CaseResult, Outcome, Report
+from vmaspace.checker.engines.conformance.sweep import SWEEP, parse_sweep, run_sweep
 from vmaspace.checker.engines.conformance.vocabulary import OPERATIONS, Answer, Operation
 
 # Importing these modules is what registers their operations.
@@ -70,15 +73,9 @@ def run_cases(path: Path, system_factory: Callable[[str], System] = make_system)
     """The same, case by case: whoever has seen enough stops."""
     path = Path(path)
     cases = load_cases(path)
-    for case in cases:
-        for index, step in enumerate(case.steps):
-            with _Place(path, case, index):
-                operation = OPERATIONS.get(step.op)
-                if operation is not None:
-                    parse_arguments(operation, step)
     gaps = load_gaps(path, [case.id for case in cases])
     for case in cases:
-        yield _judge_gap(_run_case(path, case, system_factory), gaps)
+        yield _judge_gap(_run_case(case, system_factory), gaps)
 
 
 def _judge_gap(result: CaseResult, gaps: Mapping[str, str]) -> CaseResult:
@@ -93,35 +90,36 @@ def _judge_gap(result: CaseResult, gaps: Mapping[str, str]) -> CaseResult:
     return replace(result, outcome=Outcome.KNOWN_GAP, reason=f"{reason} [{result.reason}]")
 
 
-class _Place:
-    """Turns what is wrong with a step into an error with its place."""
-
-    def __init__(self, path: Path, case: Case, index: int) -> None:
-        self.path = path
-        self.case = case
-        self.index = index
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, BadStep):
-            step = self.case.steps[self.index]
-            raise ConformanceError(
-                self.path,
-                self.case.line,
-                f"{self.case.id}, step {self.index} ({step.op}): {error.message}",
-                error.hint,
-            ) from None
-
-
-def _run_case(path: Path, case: Case, system_factory: Callable[[str], System]) -> CaseResult:
-    environment = Environment(system_factory(ARCHES[case.arch]))
+def _run_case(case: Case, system_factory: Callable[[str], System]) -> CaseResult:
+    """How a case goes on each machine that it is meant for: the first on which it does not pass tells."""
     for index, step in enumerate(case.steps):
-        with _Place(path, case, index):
+        try:
+            _check(step)
+        except BadStep as error:
+            return _not_understood(case, index, error)
+    for variant in case.variants or ({},):
+        arch = ARCHES.get(str(variant.get("arch")), ARCHES[case.arch])
+        environment = Environment(system_factory(arch), {**case.params, **variant})
+        for index, step in enumerate(case.steps):
             for result in _run_step(environment, case, step, index):
                 return result
     return CaseResult(case.id, case.area, Outcome.PASSED)
+
+
+def _check(step: Step) -> None:
+    """Raise what is wrong with the arguments of a step, before anything is carried out."""
+    if step.op == SWEEP:
+        for inner in parse_sweep(step).steps():
+            _check(inner)
+    operation = OPERATIONS.get(step.op)
+    if operation is not None:
+        parse_arguments(operation, step)
+
+
+def _not_understood(case: Case, index: int, error: BadStep) -> CaseResult:
+    hint = f" ({error.hint})" if error.hint else ""
+    reason = f"line {case.line} is not understood: {error.message}{hint}"
+    return CaseResult(case.id, case.area, Outcome.UNSUPPORTED, index, case.steps[index].op, reason=reason)
 
 
 def _run_step(environment: Environment, case: Case, step: Step, index: int) -> Iterator[CaseResult]:
@@ -133,11 +131,12 @@ def _run_step(environment: Environment, case: Case, step: Step, index: int) -> I
         return CaseResult(case.id, case.area, outcome, index, step.op, expected, got, reason)
 
     try:
-        operation = _supported_operation(step)
-        answer = _carry_out(environment, operation, step)
-        if answer is None:
-            return
-        compare(environment, operation, step.expect, case.params, answer)
+        if step.op == SWEEP:
+            run_sweep(environment, parse_sweep(step), partial(_perform, environment))
+        else:
+            _perform(environment, step, lambda status: step.expect)
+    except BadStep as error:
+        yield _not_understood(case, index, error)
     except Unsupported as what:
         yield stop(Outcome.UNSUPPORTED, f"not there yet: {what}")
     except Mismatch as mismatch:
@@ -149,6 +148,18 @@ def _run_step(environment: Environment, case: Case, step: Step, index: int) -> I
             f"{name} is bound",
             "nothing",
         )
+
+
+def _perform(
+    environment: Environment, step: Step, expected: Callable[[str], dict[str, Any]]
+) -> str | None:
+    """Do a step, and hold its answer to what is expected of its status, which is returned."""
+    operation = _supported_operation(step)
+    answer = _carry_out(environment, operation, step)
+    if answer is None:
+        return None
+    compare(environment, operation, expected(answer.status), answer)
+    return answer.status
 
 
 def _supported_operation(step: Step) -> Operation:

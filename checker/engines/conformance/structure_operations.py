@@ -232,6 +232,11 @@ def enum_resume(env: Environment, enum: Bound) -> Answer:
 @operation("user_range.check", "accessible", fn=WORD, vaddr=INTEGER, len=INTEGER)
 def user_range_check(env: Environment, fn: str, vaddr: int, len: int) -> Answer:
     """Whether a range can be user memory."""
-    if fn != "is_user_accessible_range":
+    arch = env.system.arch
+    predicates = {
+        "is_user_accessible_range": lambda: arch.is_user_accessible_range(vaddr, len),
+        "is_user_accessible": lambda: arch.is_user_accessible(vaddr),
+    }
+    if fn not in predicates:
         raise Unsupported(f"the predicate {fn}")
-    return Answer(observed={"accessible": env.system.arch.is_user_accessible_range(vaddr, len)})
+    return Answer(observed={"accessible": predicates[fn]()})

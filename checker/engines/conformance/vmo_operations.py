@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
-from vmaspace.checker.engines.conformance.payload import payload, show_payload
+from vmaspace.checker.engines.conformance.payload import PROBE, payload, show_payload
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     MAYBE_INTEGER,
@@ -17,7 +17,6 @@ from vmaspace.checker.engines.conformance.vocabulary import (
     OBJECT,
     TRUTH,
     WORD,
-    WORDS,
     Answer,
     operation,
 )
@@ -46,9 +45,10 @@ def _bind(status: Status, vmo: VmObject | None, extra_rights: Right = Right.NONE
 # Creation.
 
 
-@operation("vmo.create", size=INTEGER, options=WORDS)
-def vmo_create(env: Environment, size: int, options: list[str]) -> Answer:
+@operation("vmo.create", size=INTEGER, options=MAYBE_WORDS)
+def vmo_create(env: Environment, size: int, options: list[str] | None = None) -> Answer:
     """Create an ordinary VMO."""
+    options = options or []
     known = {"RESIZABLE", "UNBOUNDED", "DISCARDABLE", "EXECUTABLE"}
     for option in options:
         if option not in known:
@@ -169,8 +169,8 @@ def vmo_write(
     return Answer(object_.write(offset, payload(len, value, data, data_hex)).name)
 
 
-@operation("vmo.fill", vmo=OBJECT, offset=INTEGER, len=INTEGER, value=INTEGER)
-def vmo_fill(env: Environment, vmo: Bound, offset: int, len: int, value: int) -> Answer:
+@operation("vmo.fill", vmo=OBJECT, offset=INTEGER, len=INTEGER, value=MAYBE_INTEGER)
+def vmo_fill(env: Environment, vmo: Bound, offset: int, len: int, value: int = PROBE) -> Answer:
     """Write equal bytes."""
     status, object_ = _vmo(env, vmo, Right.WRITE)
     if object_ is None:

@@ -23,6 +23,7 @@ class Kind(Enum):
     OBJECT = "the name of something bound"
     WORD = "a string"
     WORDS = "a list of strings"
+    FLAGS = "a string or a list of strings"
     TRUTH = "true or false"
     INTEGERS = "a list of numbers or expressions"
     TRUTHS = "a list of 0 and 1"
@@ -45,12 +46,13 @@ MAYBE_INTEGER: Final = Argument(Kind.INTEGER, is_required=False)
 MAYBE_OBJECT: Final = Argument(Kind.OBJECT, is_required=False)
 MAYBE_WORD: Final = Argument(Kind.WORD, is_required=False)
 MAYBE_WORDS: Final = Argument(Kind.WORDS, is_required=False)
+MAYBE_FLAGS: Final = Argument(Kind.FLAGS, is_required=False)
 MAYBE_TRUTH: Final = Argument(Kind.TRUTH, is_required=False)
 INTEGERS: Final = Argument(Kind.INTEGERS)
 TRUTHS: Final = Argument(Kind.TRUTHS)
 
-# Every operation can have these: the step is done only under a condition.
-COMMON_ARGUMENTS: Final = {"only_if": Argument(Kind.CONDITION, is_required=False)}
+# Every operation can have these: the step is done only under a condition; its address is passed with a tag.
+COMMON_ARGUMENTS: Final = {"only_if": Argument(Kind.CONDITION, is_required=False), "tag": MAYBE_INTEGER}
 # Every operation that answers a status can be asked for it in these ways.
 STATUS_EXPECTATIONS: Final = frozenset({"status", "status_in", "status_if"})
 

@@ -1,0 +1,236 @@
+"""Every word of the vocabulary that no case of zircon.jsonl uses: small cases, with the answers that the model's
+rules give.
+"""
+
+import pytest
+
+from vmaspace.checker.engines.conformance import Outcome, run_file
+
+PAGE = 4096
+OK = {"status": "ZX_OK"}
+
+
+def refused(name: str) -> dict[str, str]:
+    return {"status": f"ZX_ERR_{name}"}
+
+
+PROCESS = ("process.create", {}, OK, "p")
+VMO = ("vmo.create", {"size": 4 * PAGE}, OK, "v")
+ASPACE = ("aspace.create", {"type": "user"}, OK, "a")
+KERNEL = ("aspace.kernel", {}, OK, "k")
+
+
+def mapped(bind: str = "m", **changes: object) -> tuple:
+    args = {"vmar": "p.vmar", "options": ["PERM_READ", "PERM_WRITE"], "offset": 0, "vmo": "v", "vmo_offset": 0}
+    return ("vmar.map", {**args, "size": 4 * PAGE, **changes}, OK, bind)
+
+
+def in_kernel_form(bind: str = "m", **changes: object) -> tuple:
+    return mapped(bind, **{"vmar": "a.root", "api": "kernel", "options": [], "mmu": ["READ", "WRITE", "USER"], **changes})
+
+
+def listed(*steps: tuple) -> list[dict]:
+    return [
+        {"op": step[0], "args": step[1], "expect": step[2], **({"bind": step[3]} if step[3:] else {})} for step in steps
+    ]
+
+
+TABLES = (
+    "arch.create",
+    {"base": "@USER_ASPACE_BASE", "size": "@USER_ASPACE_SIZE", "allocator": "limited", "table_pages": "$n"},
+    OK,
+    "h",
+)
+SWEEP = {"var": "n", "start": 1, "step": 1}
+PIECE = {"aspace": "h", "vaddr": "@USER_ASPACE_BASE", "count": 1}
+
+CASES: dict[str, list[tuple]] = {
+    "profiles": [
+        PROCESS,
+        VMO,
+        mapped(),
+        ("profile.create", {"kind": "memory_priority_high"}, OK, "h"),
+        ("profile.create", {"kind": "default"}, OK, "d"),
+        ("vmar.set_profile", {"vmar": "p.vmar", "profile": "h"}, OK),
+        ("expect.high_priority", {"of": "v", "high": True}, {}),
+        ("vmar.set_profile", {"vmar": "p.vmar", "profile": "v"}, refused("WRONG_TYPE")),
+        ("vmar.set_profile", {"vmar": "p.vmar", "profile": "d"}, OK),
+        ("expect.high_priority", {"of": "v", "high": False}, {}),
+        ("handle.close", {"handle": "d"}, OK),
+        ("vmar.set_profile", {"vmar": "p.vmar", "profile": "d"}, refused("BAD_HANDLE")),
+    ],
+    "reads and writes": [
+        PROCESS,
+        VMO,
+        mapped(),
+        ("mem.write", {"process": "p", "addr": "$m", "len": 2, "value": 0x1234}, OK),
+        ("mem.read", {"process": "p", "addr": "$m", "len": 2}, {**OK, "value": 0x1234}),
+        ("mem.fill", {"process": "p", "addr": "$m+4094", "size": 4}, OK),
+        ("mem.read", {"process": "p", "addr": "$m+4094", "size": 4}, {**OK, "all_bytes": 1}),
+        ("mem.fill_pattern", {"process": "p", "addr": "$m", "len": 5000}, OK, "f"),
+        ("mem.check_pattern", {"process": "p", "addr": "$m+100", "size": 4900, "pattern": "f", "pattern_offset": 100}, OK),
+        ("mem.check_pattern", {"process": "p", "addr": "$m", "pattern": "f"}, OK),
+        ("mem.cache_flush", {"process": "p", "addr": "$m", "size": 8, "flags": ["DATA", "INVALIDATE"]}, OK),
+        ("mem.cache_flush", {"process": "p", "addr": "$m+16384", "flags": "INSN"}, {"fault": "fatal_page_fault"}),
+        ("vmo.fill", {"vmo": "v", "offset": 0, "len": 8}, OK),
+        ("process.read_memory", {"process": "p", "addr": "$m", "len": 8}, {**OK, "all_bytes": 1, "actual": 8}),
+        ("process.write_memory", {"process": "p", "addr": "$m", "data": "abc"}, {**OK, "actual": 3}),
+        ("process.read_memory", {"process": "p", "addr": "$m", "len": 3}, {**OK, "data": "abc", "if_ok_data_not": "abd"}),
+    ],
+    "sizes": [
+        ("vmo.create", {"size": 2 * PAGE, "options": ["RESIZABLE"]}, OK, "v"),
+        ("vmo.get_size", {"vmo": "v"}, {**OK, "value": 2 * PAGE, "size": 2 * PAGE, "gt": PAGE}),
+        ("vmo.set_stream_size", {"vmo": "v", "size": 100}, OK),
+        ("vmo.get_stream_size", {"vmo": "v"}, {**OK, "value": 100}),
+        ("vmo.create", {"size": 0, "options": ["UNBOUNDED"]}, OK, "u"),
+        ("vmo.get_size", {"vmo": "u"}, {**OK, "gt": 1 << 40}),
+    ],
+    "discardable": [
+        PROCESS,
+        ("vmo.create", {"size": PAGE, "options": ["DISCARDABLE"]}, OK, "v"),
+        ("vmar.map", {**mapped()[1], "size": PAGE}, refused("NOT_SUPPORTED")),
+        mapped(size=PAGE, options=["PERM_READ", "ALLOW_FAULTS"]),
+        ("vmo.lock", {"vmo": "v", "offset": 0, "size": PAGE}, OK),
+        ("vmo.unlock", {"vmo": "v"}, OK),
+    ],
+    "children": [
+        VMO,
+        *[
+            ("vmo.clone", {"of": "v", "type": kind, "offset": 0, "size": PAGE}, OK, "c")
+            for kind in ("snapshot", "snapshot_at_least_on_write", "snapshot_modified", "slice")
+        ],
+        ("vmo.clone", {"of": "v", "type": "reference", "offset": 0, "size": 0}, OK, "r"),
+    ],
+    "null as JSON has it": [("aspace.create", {"type": "kernel"}, {"result": None})],
+    "looking in an address space": [
+        ASPACE,
+        VMO,
+        (
+            "vmar.allocate",
+            {"api": "kernel", "vmar": "a.root", "options": ["CAN_MAP_READ", "CAN_MAP_WRITE"], "offset": 0, "size": 65536},
+            OK,
+            "r",
+        ),
+        in_kernel_form(vmar="r"),
+        ("vmar.find_region", {"aspace": "a", "addr": "$m", "recurse": True}, {"found": True, "kind": "mapping", "base": "$m"}),
+        ("vmar.find_region", {"vmar": "a.root", "addr": "$m", "recurse": True}, {"found": True, "kind": "mapping"}),
+        ("vmar.find_region", {"vmar": "a.root", "addr": "$m"}, {"found": True, "kind": "vmar", "base": "$r"}, "x"),
+        ("expect.eq", {"a": "$x.size", "b": 65536}, {}),
+        ("vmar.find_region", {"vmar": "a.root", "addr": "$r+65536", "recurse": True}, {"found": False}),
+        ("vmar.op_range", {"api": "kernel", "vmar": "a.root", "range_op": "ZERO", "addr": "$m", "size": PAGE}, OK),
+    ],
+    "everything that a range operation does": [
+        PROCESS,
+        VMO,
+        mapped(),
+        *[
+            ("vmar.op_range", {"vmar": "p.vmar", "range_op": op, "addr": "$m", "size": PAGE}, OK)
+            for op in ("COMMIT", "DECOMMIT", "MAP_RANGE", "ZERO", "DONT_NEED", "ALWAYS_NEED", "PREFETCH")
+        ],
+    ],
+    "predicates of addresses": [
+        ("user_range.check", {"fn": "is_user_accessible", "vaddr": 0, "len": 0}, {"accessible": True}),
+        ("user_range.check", {"fn": "is_user_accessible", "vaddr": "-1", "len": 0}, {"accessible": False}),
+    ],
+    "a sweep until the memory is enough": [
+        (
+            "sweep",
+            {
+                **SWEEP,
+                "until": {"step": "m", "status": "ZX_OK"},
+                "body": listed(
+                    TABLES,
+                    ("arch.init", {"aspace": "h"}, OK),
+                    ("arch.map_contiguous", {**PIECE, "paddr": 0x10000, "mmu": ["READ"]}, OK, "m"),
+                    ("arch.query", {"aspace": "h", "vaddr": "@USER_ASPACE_BASE"}, {**OK, "on_no_memory": refused("NOT_FOUND")}),
+                    ("arch.unmap", {**PIECE, "when": "ZX_OK"}, OK),
+                    ("arch.destroy", {"aspace": "h"}, OK),
+                ),
+            },
+            {},
+        ),
+        ("expect.eq", {"a": "$n", "b": 4}, {}),
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
+def test_words(write, steps: list[tuple]) -> None:
+    (result,) = run_file(write(*steps)).cases
+    assert result.outcome is Outcome.PASSED, str(result)
+
+
+UNTIL = {"until": "m == ZX_OK", "body": listed(("arch.destroy", {"aspace": "h"}, {}, "m"))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"var": 3}, "var is a name"),
+        ({"body": []}, "a list of steps"),
+        ({"body": [3]}, "step 0 of the body"),
+        ({"until": "x == ZX_OK"}, "no step of the body is called 'x'"),
+        ({"until": "m == ZX_FINE"}, "a step and its status"),
+        ({"until": None}, "there is no argument 'until'"),
+        ({"body": listed(("arch.destroy", {}, {}, "m"))}, "there is no argument 'aspace'"),
+    ],
+)
+def test_sweeps_that_are_not_understood(write, changes: dict, message: str) -> None:
+    args = {name: value for name, value in {**SWEEP, **UNTIL, **changes}.items() if value is not None}
+    (result,) = run_file(write(("sweep", args, {}))).cases
+    assert result.outcome is Outcome.UNSUPPORTED and message in result.reason
+
+
+def test_a_sweep_fails_at_a_step_of_a_round(write) -> None:
+    body = listed(("vmo.create", {"size": "$n"}, {"status": "ZX_OK"}, "m"), ("expect.ne", {"a": "$n", "b": 3}, {}, "e"))
+    args = {**SWEEP, "until": "e == ZX_ERR_IO", "body": body}
+    (result,) = run_file(write(("sweep", args, {}))).cases
+    assert result.outcome is Outcome.FAILED and result.op == "sweep"
+    assert "with n = 3, step 1 of the body (expect.ne)" in result.reason
+    endless = {**SWEEP, "step": 0, "until": "m == ZX_ERR_IO", "body": body}
+    (result,) = run_file(write(("sweep", endless, {}))).cases
+    assert result.outcome is Outcome.FAILED and "does not end" in result.reason
+
+
+def test_an_address_is_passed_with_its_tag(write) -> None:
+    """Hardware of arm64 ignores the tag; a range that is given to the kernel is outside with it."""
+    tagged = {"addr": "$m", "tag": 0xAB}
+    steps = [
+        PROCESS,
+        VMO,
+        mapped(),
+        ("mem.write", {"process": "p", **tagged}, OK),
+        ("vmar.unmap", {"vmar": "p.vmar", "size": PAGE, **tagged}, refused("INVALID_ARGS")),
+        ("vmar.op_range", {"vmar": "p.vmar", "range_op": "ZERO", "size": PAGE, **tagged}, refused("OUT_OF_RANGE")),
+        ("mem.read", {"process": "p", "addr": "$m"}, {**OK, "value": 1}),
+    ]
+    assert run_file(write(*steps, arch="arm64")).passed == 1
+    assert run_file(write(*steps, arch="x86")).failed == 1
+
+
+def test_a_tag_does_not_choose_the_other_half(write) -> None:
+    steps = [
+        ("process.create", {"options": ["SHARED"]}, OK, "s"),
+        ("process.create_shared", {"prototype": "s"}, OK, "p"),
+        VMO,
+        mapped(),
+        ("mem.write", {"process": "p", "addr": "$m", "tag": 0xAB}, OK),
+    ]
+    assert run_file(write(*steps, arch="arm64")).passed == 1
+
+
+def test_a_case_is_run_for_each_variant(write) -> None:
+    steps = [("expect.le", {"a": "@HIGH", "b": "$LIMIT"}, {})]
+    variants = [{"HIGH": 1}, {"HIGH": "0x2"}]
+    assert run_file(write(*steps, variants=variants, params={"LIMIT": 2})).passed == 1
+    (result,) = run_file(write(*steps, variants=variants, params={"LIMIT": 1})).cases
+    assert result.outcome is Outcome.FAILED and result.got == "a = 0x2, b = 0x1"
+    assert run_file(write(*steps, variants=["one", "two"], params={"LIMIT": 1})).unsupported == 1
+
+
+def test_a_status_depends_on_what_the_case_says(write) -> None:
+    choices = {"LEVELS=4": "ZX_OK", "LEVELS=5": "ZX_ERR_IO"}
+    step = ("vmo.create", {"size": PAGE}, {"status_if": choices})
+    assert run_file(write(step, params={"LEVELS": 4})).passed == 1
+    assert run_file(write(step, params={"LEVELS": "5"})).failed == 1
+    assert run_file(write(step, params={"LEVELS": "a number of the machine"})).unsupported == 1
