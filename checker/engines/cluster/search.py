@@ -76,6 +76,7 @@ class ClusterSearch(Search):
     """One search of one scope; the options are those of `Search`, `jobs` the workers of the cluster."""
 
     owner = Owner
+    is_quick = False  # owners on this machine find good code in the cache
 
     def __init__(
         self, cluster: Cluster, contract: Contract, scope: Scope, start: Callable[[State], State], **options: Any

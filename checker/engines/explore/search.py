@@ -34,6 +34,8 @@ PATIENCE = 40  # times as long as writing the text takes: about what good code c
 class Search:
     """One search of one scope."""
 
+    is_quick = True  # begins with quick code
+
     def __init__(
         self,
         contract: Contract,
@@ -60,7 +62,7 @@ class Search:
         core = core_text(width, list(self.program.calls.values()), self.compaction)
         self.text = core + self.program.text + more
         self.patience = PATIENCE * (time.monotonic() - began)
-        self.native = Native(self.text, exported, cache, is_quick=True)
+        self.native = Native(self.text, exported, cache, self.is_quick)
         self.compile_seconds = time.monotonic() - began
         self.functions = {name: self.native.function(name, 3) for name in exported}  # workers look here
         self.jobs = jobs
