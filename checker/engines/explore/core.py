@@ -86,6 +86,27 @@ def advance(context: Word, first: Word, last: Word) -> Word:
     return last
 
 
+def place_of(D: Words, h: Word, K: Words) -> Word:
+    table = halves(D[TABLE])
+    kept = words(D[KEPT])
+    bits = D[SLOT_BITS]
+    mask = (1 << bits) - 1
+    mark = (h >> 32) >> bits
+    slot = h & mask
+    while table[slot] != 0:
+        found = table[slot]
+        if found >> bits == mark:
+            at = ((found & mask) - 1) * KEPT_WIDTH
+            known = True
+            for j in range(KEPT_WIDTH):
+                if kept[at + j] != K[j]:
+                    known = False
+            if known:
+                return slot
+        slot = (slot + 1) & mask
+    return slot
+
+
 def gather(context: Word, buffer: Word, count: Word) -> Word:
     C = words(context)
     table = halves(C[TABLE])
@@ -105,24 +126,11 @@ def gather(context: Word, buffer: Word, count: Word) -> Word:
             prefetch(kept, (there - 1) * KEPT_WIDTH)
         K = words(buffer + (i * ENTRY + KEPT_FROM) * 8)
         h = entries[i * ENTRY]
-        slot = h & mask
-        mark = (h >> 32) >> bits
-        known = False
-        while table[slot] != 0:
-            found = table[slot]
-            if found >> bits == mark:
-                at = ((found & mask) - 1) * KEPT_WIDTH
-                known = True
-                for j in range(KEPT_WIDTH):
-                    if kept[at + j] != K[j]:
-                        known = False
-                if known:
-                    break
-            slot = (slot + 1) & mask
-        if not known:
+        slot = place_of(C, h, K)
+        if table[slot] == 0:
             number = C[COUNT]
             C[COUNT] = number + 1
-            table[slot] = (mark << bits) | (number + 1)
+            table[slot] = (((h >> 32) >> bits) << bits) | (number + 1)
             parents[number] = entries[i * ENTRY + 1]
             for j in range(KEPT_WIDTH):
                 kept[number * KEPT_WIDTH + j] = K[j]

@@ -40,23 +40,8 @@ def number_of(C: Words, J: Words, h: Word, P: Words) -> Word:
     contexts = words(J[JOB_CONTEXTS])
     bases = words(J[JOB_BASES])
     D = words(contexts[owner])
-    table = halves(D[TABLE])
-    states = words(D[STATES])
-    bits = D[SLOT_BITS]
-    mask = (1 << bits) - 1
-    slot = h & mask
-    while table[slot] != 0:
-        found = table[slot]
-        if found >> bits == (h >> 32) >> bits:
-            at = (found & mask) - 1
-            same = True
-            for i in range(WIDTH):
-                if states[at * WIDTH + i] != P[i]:
-                    same = False
-            if same:
-                return bases[owner] + at
-        slot = (slot + 1) & mask
-    return -1
+    found = halves(D[TABLE])[place_of(D, h, P)]
+    return -1 if found == 0 else bases[owner] + (found & ((1 << D[SLOT_BITS]) - 1)) - 1
 
 
 def put_edge(J: Words, first: Word, value: Word) -> Word:
