@@ -8,10 +8,8 @@ every order is tried and the least packed state is taken.  So the form is exact 
 
 from __future__ import annotations
 
-from vmaspace.checker.language.types import Type
-from vmaspace.checker.logic import terms as tm
-from vmaspace.checker.logic.packed.expressions import Expressions
-from vmaspace.checker.logic.packed.layout import PIECES, WORD_BITS, Column, Field, Layout, ScopeError
+from vmaspace.checker.logic.packed.blank import blank_text
+from vmaspace.checker.logic.packed.layout import PIECES, WORD_BITS, Column, Field, Layout
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.orbits import classes
 
@@ -65,8 +63,7 @@ class Canonical:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.classes = {sort: groups for sort, groups in classes(layout).items() if groups}
-        self.columns = [c for c in layout.columns.values() if c.at < layout.state_size]
+        self.classes = classes(layout)
         self.salt = 0
 
     def text(self) -> str:
@@ -83,7 +80,7 @@ class Canonical:
         self.orders(body)
         self.arrangements(body)
         head = "def canonical(C: Words, T: Words, P: Words) -> Word:"
-        return "\n".join([TEXT, self.blank_text(), head, *body.lines, "    return 0", ""])
+        return "\n".join([TEXT, blank_text(self.layout), head, *body.lines, "    return 0", ""])
 
     # --- keys ------------------------------------------------------------------------------------------------------
 
@@ -91,15 +88,11 @@ class Canonical:
         self.salt += 1
         return self.salt * 0x1E3779B97F4A7C15 & (1 << 62) - 1
 
-    def leading(self, column: Column) -> list[Type]:
-        f = column.function
-        return list(f.params[:-1] if f.is_piecewise else f.params)
-
     def first_keys(self, body: Lines, sort: str) -> None:
         """Everything about an element that is not an element."""
         body.add(f"key_{sort}[0] = 0")
         body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
-        rows = [(c, f"{c.at} + {c.width} * e") for c in self.columns if [p.name for p in self.leading(c)] == [sort]]
+        rows = [(c, f"{c.at} + {c.width} * e") for c in self.layout.state_columns if c.leading == [sort]]
         first, *more = self.joined([(c, row) for c, row in rows if not c.function.is_piecewise and self.is_plain(c)])
         body.add(f"k = {first}")
         for word in more:
@@ -151,13 +144,13 @@ class Canonical:
         """What the keys of related elements add."""
         body.open(f"for e in range(1, {self.layout.counts[sort] + 1}):")
         body.add(f"k = key_{sort}[e]")
-        for column in self.columns:
+        for column in self.layout.state_columns:
             self.relations(body, column, sort)
         body.add(f"more_{sort}[e] = k")
         body.close()
 
     def relations(self, body: Lines, column: Column, sort: str) -> None:
-        leading = [p.name for p in self.leading(column)]
+        leading = column.leading
         result = column.function.result
         leads = result.kind == "sort" and result.name in self.classes and not column.function.is_piecewise
         salt = self.fresh_salt()
@@ -175,22 +168,22 @@ class Canonical:
             body.close()
             body.close()
         if len(leading) == 2:
-            self.pairs(body, column, leading, sort, salt)
+            self.pairs(body, column, sort, salt)
 
-    def pairs(self, body: Lines, column: Column, leading: list[str], sort: str, salt: int) -> None:
+    def pairs(self, body: Lines, column: Column, sort: str, salt: int) -> None:
         """A table of two elements: a sum over the other one, from either side."""
         result = column.function.result
         for side in (0, 1):
-            if leading[side] != sort:
+            if column.leading[side] != sort:
                 continue
-            other = leading[1 - side]
+            other = column.leading[1 - side]
             body.open(f"for x in range(1, {self.layout.counts[other] + 1}):")
-            own, far = column.strides[side], column.strides[1 - side]
+            own, far = (column.width * s for s in (column.strides[side], column.strides[1 - side]))
             body.add(f"v = T[{column.at} + {own} * e + {far} * x]")
             body.open("if v != 0:")
             key = f"key_{other}[x]" if other in self.classes else "x"
             value = "v"
-            if result.kind == "sort" and result.name in self.classes:
+            if result.kind == "sort" and result.name in self.classes and column.width == 1:
                 value = f"key_{result.name}[v]"
             same = f"({salt + 7 + side} if x == e else {salt + side})" if other == sort else str(salt + side)
             body.add(f"k += mixed(mixed({same}, {key}), {value})")
@@ -293,63 +286,9 @@ class Canonical:
         """The value that a field has in the new order."""
         column = f.column
         row = [str(column.at + f.row - column.row(f.key))]
-        for p, k, stride in zip(self.leading(column), f.key, column.strides, strict=True):
+        for sort, k, stride in zip(column.leading, f.key, column.strides, strict=True):
             step = stride * column.width
-            row.append(f"{step} * old_{p.name}[{k}]" if p.name in self.classes else str(step * k))
+            row.append(f"{step} * old_{sort}[{k}]" if sort in self.classes else str(step * k))
         value = f"T[{' + '.join(row)}]"
         result = column.function.result
         return f"new_{result.name}[{value}]" if f.is_element and result.name in self.classes else value
-
-    # --- `first` ---------------------------------------------------------------------------------------------------
-
-    def blank_text(self) -> str:
-        """`is_blank_SORT(S, e)`: nothing is known of an element and nothing refers to it."""
-        texts = []
-        for sort in self.classes:
-            body = Lines()
-            body.add("b = 0")
-            for column in self.columns:
-                leading = [p.name for p in self.leading(column)]
-                if leading == [sort] and column.function.kind != "exists":
-                    body.add(f"b = b | S[{column.at} + {column.width} * e]")
-            for column in self.columns:
-                self.relations_blank(body, column, sort)
-            texts.append("\n".join([f"def is_blank_{sort}(S: Words, e: Word) -> bool:", *body.lines, "    return b == 0", ""]))
-        return "\n\n".join(texts)
-
-    def relations_blank(self, body: Lines, column: Column, sort: str) -> None:
-        leading = [p.name for p in self.leading(column)]
-        result = column.function.result
-        if result.kind == "sort" and result.name == sort:
-            for key in column.places():
-                first = column.row(key)
-                rows = range(first + 1 + PIECES, first + column.width) if column.width > 1 else [first]
-                for row in rows:
-                    body.open(f"if S[{row}] == e:")
-                    body.add("b = 1")
-                    body.close()
-        if len(leading) == 2:
-            for side in (0, 1):
-                if leading[side] == sort:
-                    body.open(f"for x in range(1, {self.layout.counts[leading[1 - side]] + 1}):")
-                    body.add(f"b = b | S[{column.at} + {column.strides[side]} * e + {column.strides[1 - side]} * x]")
-                    body.close()
-
-
-def first_is_harmless(code: Expressions, canonical: Canonical) -> list[str]:
-    """Conditions under which every `first` takes a blank element: then it does not matter which."""
-    found: dict[str, None] = {}
-    for op in code.layout.contract.operations.values():
-        for o in op.outcomes:
-            for c in o.choices:
-                sort = c.symbol.type.name
-                if not c.is_first or sort not in canonical.classes:
-                    continue
-                condition = code.fold(c.condition)
-                if condition.symbols - {c.symbol}:
-                    raise ScopeError(f"{op.name}: `first {c.name}` depends on more than the state, so symmetry cannot be used")
-                for e in (e for group in canonical.classes[sort] for e in group):
-                    element = tm.const(e - 1, c.symbol.type)
-                    test = code.expr(tm.substitute(condition, {c.symbol: element}))
-                    found[f"not {test} or is_blank_{sort}(S, {e})"] = None
-    return list(found)

@@ -39,6 +39,12 @@ class Column:
     high: int
 
     @property
+    def leading(self) -> list[str]:
+        """The sorts of its arguments, without a last address."""
+        f = self.function
+        return [p.name for p in (f.params[:-1] if f.is_piecewise else f.params)]
+
+    @property
     def rows(self) -> int:
         return product_of(n + 1 for n in self.sizes)
 
@@ -105,6 +111,7 @@ class Layout:
         for f in contract.givens.values():
             if f.params:
                 self._column(f)
+        self.state_columns = [c for c in self.columns.values() if c.at < self.state_size]
         self.fields = list(self._fields())
         self.words = max((f.word for f in self.fields), default=0) + 1
 
@@ -160,9 +167,7 @@ class Layout:
     def _fields(self) -> Iterator[Field]:
         """Wide fields first, each in the first word that has room for it."""
         wanted: list[tuple[int, Column, int, tuple[int, ...], int, bool]] = []
-        for column in self.columns.values():
-            if column.at >= self.state_size:
-                continue
+        for column in self.state_columns:
             is_element = column.function.result.kind == "sort"
             for key in column.places():
                 row = column.row(key)

@@ -18,13 +18,14 @@ Packed = tuple[int, ...]
 
 @cache
 def classes(layout: Layout) -> dict[str, list[list[int]]]:
-    """For each sort, its sets of two or more interchangeable elements, as numbers from 1."""
+    """For each sort that has any, its sets of two or more interchangeable elements, as numbers from 1."""
     found: dict[str, list[list[int]]] = {}
     for sort, count in layout.counts.items():
         alike: dict[object, list[int]] = {}
         for e in range(count):
             alike.setdefault(_facts(layout, sort, e), []).append(e + 1)
-        found[sort] = [group for group in alike.values() if len(group) > 1]
+        if groups := [group for group in alike.values() if len(group) > 1]:
+            found[sort] = groups
         if not all(g == list(range(g[0], g[-1] + 1)) for g in alike.values()) and _takes_first(layout, sort):
             raise ScopeError(f"elements of {sort} that the givens do not tell apart must stand side by side")
     return found
@@ -56,10 +57,10 @@ def _takes_first(layout: Layout, sort: str) -> bool:
 def renamings(layout: Layout, working: list[int]) -> Iterator[dict[str, list[int]]]:
     """Every exchange of interchangeable elements that exist: for each sort, the new number of each element."""
     options: list[list[list[int]]] = []
-    for sort, groups in classes(layout).items():
+    for sort, count in layout.counts.items():
         at = layout.existence.get(sort)
-        names = [list(range(layout.counts[sort] + 1))]
-        for group in groups:
+        names = [list(range(count + 1))]
+        for group in classes(layout).get(sort, ()):
             there = [e for e in group if at is None or working[at + e]]
             names = [_renamed(base, there, order) for base in names for order in permutations(there)]
         options.append(names)
@@ -88,8 +89,7 @@ def _move(
     layout: Layout, column: Column, key: tuple[int, ...], old: list[int], new: list[int], names: dict[str, list[int]]
 ) -> None:
     f = column.function
-    leading = f.params[:-1] if f.is_piecewise else f.params
-    target = column.row(tuple(names[p.name][k] for p, k in zip(leading, key, strict=True)))
+    target = column.row(tuple(names[sort][k] for sort, k in zip(column.leading, key, strict=True)))
     row = column.row(key)
     new[target : target + column.width] = old[row : row + column.width]
     if f.result.kind == "sort":

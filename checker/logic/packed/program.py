@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import STATUS_SYMBOL, Contract, Operation, Outcome, Property, Scope
 from vmaspace.checker.logic.packed import runtime
+from vmaspace.checker.logic.packed.blank import first_is_harmless
 from vmaspace.checker.logic.packed.calls import Calls
-from vmaspace.checker.logic.packed.canonical import Canonical, first_is_harmless
+from vmaspace.checker.logic.packed.canonical import Canonical
 from vmaspace.checker.logic.packed.effects import Effects
 from vmaspace.checker.logic.packed.expressions import Expressions
 from vmaspace.checker.logic.packed.layout import Layout, ScopeError
@@ -178,7 +179,7 @@ class Program:
             body.open(f"if C[{slot}] == 0 and not {self.code.expr(formula)}:")
             body.add(f"C[{slot}] = C[INDEX] + 1")
             body.close()
-        for harmless in first_is_harmless(self.code, self.canonical) if self.canonical else ():
+        for harmless in first_is_harmless(self.code) if self.canonical else ():
             body.open(f"if not ({harmless}):")
             body.add("C[UNSOUND] = 1")
             body.close()

@@ -174,3 +174,25 @@ def test_functions_that_differ_in_names_only_are_written_once(arena, items):
         assert len(set(map(bound_names_numbered, bodies))) == len(bodies) > 10
     assert bound_names_numbered("f(b_r_1, x_b, n_b_r_1)") == bound_names_numbered("f(b_s_7, x_b, n_b_s_7)")
     assert bound_names_numbered("f(b_r_1, b_s_2)") != bound_names_numbered("f(b_r_1, b_r_1)")
+
+
+TABLES = """
+statuses { OK = 0 }
+flags Rights { read, write }
+sort Item given
+var among: Item, Item, Item -> bool
+var over: Item, Item, address -> Rights
+op put(a: Item, b: Item, c: Item)
+  among(a, b, c) = true
+op spread(a: Item, b: Item)
+  for p: address where p in [0x1000, 0x2000):
+    over(a, b, p) = {read}
+scope three: 3 Item, 3 steps
+"""
+
+
+def test_tables_of_several_elements_under_symmetry(contract_of, compiled, plain):
+    contract = contract_of(TABLES)
+    raw = compiled(contract, "three").run()
+    reduced = agree(compiled(contract, "three", symmetry=True), plain(contract, "three", symmetry=True), set())
+    assert reduced.states < raw.states / 4
