@@ -103,6 +103,13 @@ def test_a_check_can_fail(number: str) -> None:
     assert number in scene.broken()
 
 
+def test_a_space_without_a_place_breaks_nothing() -> None:
+    """x86_64 alone lets one be made."""
+    system: ObservedSystem = observed(System)("x86_64")
+    empty = Scene.made(system.create_aspace(0, 0, AspaceType.LOW_KERNEL))
+    assert empty.size == 0 and not system.journal.broken()
+
+
 def test_there_is_no_twin_too_many() -> None:
     assert TWINS.keys() == INVARIANTS.keys()
 

@@ -108,7 +108,8 @@ class Surveyed:
         elif tables.kind is ArchAspaceKind.UNIFIED:
             slots, start = range(0), 0
         else:
-            slots, start = range(index_at(tables.base + tables.size - 1, top) + 1), 0
+            end = tables.base + tables.size  # 0 for a space without a place: then everything is the kernel's
+            slots, start = range(index_at(end - 1, top) + 1 if end else 0), 0
         self.root_present = self._read(tables, root, top, start, slots)
 
     def _read(self, tables: ArchTables, page: VmPage, level: int, start: Vaddr, slots: range) -> int:

@@ -14,7 +14,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmaspace.checker.engines.fuzz.dice import Dice
-from vmaspace.checker.engines.fuzz.places import WORD, Places
+from vmaspace.checker.engines.fuzz.places import Places
+from vmaspace.checker.engines.fuzz.ranges import WORD
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import Evaluator, evaluator
 from vmaspace.checker.logic.contract import Contract, Operation, Outcome

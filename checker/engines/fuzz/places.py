@@ -8,15 +8,13 @@ of it.
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
 from vmaspace.checker.engines.fuzz.dice import Dice
+from vmaspace.checker.engines.fuzz.ranges import PAGE, WORD, Place, about, between, blunder, over
 from vmaspace.checker.logic.contract import Contract, Operation
 from vmaspace.checker.logic.execute import Env
 from vmaspace.checker.logic.state import NULL, State
 
-WORD = 1 << 64
-PAGE = 4096
 UNBOUNDED = 1 << 63  # bytes: what is larger has no end that one would come to
 MODEST = 64 * PAGE
 PASSING = ("unbounded", "discardable", "pager", "trapping_pager")  # whose pages come and go
@@ -25,14 +23,6 @@ USED_PERCENT = 70  # how often it is one of these that is accessed, where it is 
 WRITTEN_PERCENT = 40  # how often what was to be read is written, where it may be, and one of these may be written
 CONTINUING_PERCENT = 25  # of mappings, how many continue one that is there
 OBEDIENT_PERCENT = 92  # how often flags and offsets are made to agree with each other and with the region
-
-
-class Place(NamedTuple):
-    """Where a region lies."""
-
-    low: int
-    high: int
-    region: int
 
 
 class Places:
@@ -170,19 +160,19 @@ class Places:
     def span(self, whole: Place, env: Env, state: State, dice: Dice, is_over: bool) -> tuple[int, int]:
         """A low end and a size in bytes, page aligned if what is there is."""
         if dice.chance(5):
-            return self.about(whole, dice)
+            return about(whole, dice)
         # What mappings alone have: permissions, and pages.
         shows = "offset" not in env and ("perms" in env or "does" in env)
         inner = self.regions_below(whole.region, state, dice.chance(60), shows)
         if is_over and inner:
             target = dice.late(inner)
-            low, size = self.over(target, inner, dice)
+            low, size = over(target, inner, dice)
             if shows and "perms" in env and dice.chance(75):
                 for place in inner:
                     if place is target or low <= place.low < low + size:
                         self.moderate(env, place, whole.region, state)
         else:
-            low, size = self.between(whole, inner, "perms" not in env and "offset" in env, dice)
+            low, size = between(whole, inner, "perms" not in env and "offset" in env, dice)
         if dice.chance(85):  # what stands out of the region is refused before all else
             low = max(low, whole.low)
             size = max(PAGE, min(size, whole.high - low))
@@ -209,70 +199,6 @@ class Places:
             found = [r for r in found if t["kind"].get(r, 0) == self.mapping]
         bases, sizes = t["base"], t["size"]
         return sorted(Place(bases.get(r, 0), bases.get(r, 0) + sizes.get(r, 0), r) for r in found)
-
-    @staticmethod
-    def over(target: Place, inner: list[Place], dice: Dice) -> tuple[int, int]:
-        """A range that meets, or just misses, what is there."""
-        low, high = target.low, target.high
-        pages = max(1, (high - low) // PAGE)
-        if dice.chance(30):  # all that follows without a gap
-            for place in inner:
-                high = place.high if place.low == high else high
-            return low, high - low
-        if dice.chance(55):  # inside, at one end or at both
-            start = dice.pick((low, low + dice.below(min(pages, 16)) * PAGE))
-            return start, dice.pick((high - start, min(high - start, (1 + dice.below(3)) * PAGE)))
-        start = dice.pick((low, low + PAGE, low - PAGE, high - PAGE, high, low - 2 * PAGE))
-        match dice.below(4):
-            case 0:
-                return start, high - low
-            case 1:
-                last = dice.pick(inner).high
-                return start, last - start if last > start else 2 * PAGE
-            case _:
-                return start, (1 + dice.below(4)) * PAGE
-
-    @staticmethod
-    def between(whole: Place, inner: list[Place], is_wide: bool, dice: Dice) -> tuple[int, int]:
-        """A range in a gap, at one of its ends or all of it, or a page too large.  is_wide: it is to hold others."""
-        gaps = []
-        start = whole.low
-        for place in inner:
-            if place.low > start:
-                gaps.append((start, place.low))
-            start = max(start, place.high)
-        if whole.high > start:
-            gaps.append((start, whole.high))
-        if not gaps:
-            return whole.low, PAGE
-        low, high = dice.pick(gaps)
-        room = high - low
-        size = (1 + dice.below(6)) * PAGE
-        if is_wide and dice.chance(80):
-            size = min(size * 16, max(PAGE, room // 2 // PAGE * PAGE))
-        match dice.below(10):
-            case 0:
-                return low, room
-            case 1:
-                return low, room + PAGE
-            case 2:
-                return high - size, size
-            case 3 | 4:
-                return low + (1 + dice.below(3)) * PAGE, size
-            case 5:
-                return low, min(room, (1 + dice.below(16)) << 16)
-            case _:
-                return low, size
-
-    @staticmethod
-    def about(whole: Place, dice: Dice) -> tuple[int, int]:
-        """The whole region, or something at or beyond its ends."""
-        low, high = whole.low, whole.high
-        size = high - low
-        return dice.pick((
-            (low, size), (low, size - PAGE), (low + PAGE, size - PAGE), (low, size + PAGE), (low - PAGE, 2 * PAGE),
-            (high, PAGE), (high - PAGE, PAGE), (high - PAGE, 2 * PAGE), (0, PAGE), (WORD - PAGE, PAGE), (low, PAGE),
-        ))  # fmt: skip
 
     # --- ranges of whole address spaces ----------------------------------------------------------------------------
 
@@ -406,28 +332,3 @@ class Places:
         if dice.chance(4):
             offset = dice.pick((offset + 1, offset + 8, WORD - PAGE, WORD - env["size"], end - PAGE))
         env["vmo_offset"] = offset % WORD
-
-
-def blunder(low: int, size: int, dice: Dice) -> tuple[int, int]:
-    """The same range mostly; sometimes one that no caller should ask for."""
-    if not dice.chance(7):
-        return low, size
-    match dice.below(9):
-        case 0:
-            return low, 0
-        case 1:
-            return low + 1, size
-        case 2:
-            return low, size + 1
-        case 3:
-            return low, size - 1
-        case 4:
-            return low, WORD - PAGE
-        case 5:
-            return low, WORD - 1
-        case 6:
-            return low, WORD - low
-        case 7:
-            return low + (1 << dice.below(64)), size
-        case _:
-            return low, 1 << dice.below(64)
