@@ -43,6 +43,13 @@ TABLES = (
 )
 SWEEP = {"var": "n", "start": 1, "step": 1}
 PIECE = {"aspace": "h", "vaddr": "@USER_ASPACE_BASE", "count": 1}
+SPLIT = {  # across 1 GiB: two tables at each of the two lowest levels
+    "aspace": "h",
+    "vaddr": 0x40000000 - 4 * PAGE,
+    "paddrs": [page * PAGE for page in range(8)],
+    "mmu": ["READ"],
+    "existing": "error",
+}
 
 CASES: dict[str, list[tuple]] = {
     "profiles": [
@@ -150,6 +157,44 @@ CASES: dict[str, list[tuple]] = {
             {},
         ),
         ("expect.eq", {"a": "$n", "b": 4}, {}),
+    ],
+    "a sweep whose failing rounds use up all the memory": [
+        (
+            "sweep",
+            {
+                **SWEEP,
+                "until": {"step": "map", "status": "ZX_OK"},
+                "body": [
+                    *listed(TABLES, ("arch.init", {"aspace": "h"}, OK)),
+                    {"op": "arch.map", "name": "map", "args": SPLIT, "expect": OK},
+                    *listed(
+                        ("arch.unmap", {**PIECE, "vaddr": SPLIT["vaddr"], "count": 8, "when": {"map": "ZX_OK"}}, OK),
+                        ("arch.destroy", {"aspace": "h"}, {**OK, "table_pages_left": 0}),
+                    ),
+                ],
+                "on_no_memory": {**refused("NO_MEMORY"), "table_pages_left": 0},
+            },
+            {},
+        ),
+        ("expect.eq", {"a": "$n", "b": 6}, {}),
+    ],
+    "a sweep with steps for the failing rounds": [
+        (
+            "sweep",
+            {
+                **SWEEP,
+                "until": "arch.map == ZX_OK",
+                "body": listed(
+                    TABLES,
+                    ("arch.init", {"aspace": "h"}, OK),
+                    ("arch.map", SPLIT, OK),
+                    ("arch.destroy", {"aspace": "h", "when": {"arch.map": "ZX_ERR_NO_MEMORY"}}, OK),
+                ),
+                "on_no_memory": listed(("arch.query", {"aspace": "h", "vaddr": 0x40000000}, refused("NOT_FOUND"))),
+            },
+            {},
+        ),
+        ("arch.query", {"aspace": "h", "vaddr": 0x40000000}, {**OK, "paddr": 16384}),
     ],
 }
 

@@ -127,7 +127,7 @@ def arch_set_alloc(env: Environment, aspace: Bound, fail: bool) -> Answer:
 
 
 @operation(
-    "arch.map", aspace=OBJECT, vaddr=INTEGER, paddrs=INTEGERS, mmu=WORDS, existing=MAYBE_WORD
+    "arch.map", "status table_pages_left", aspace=OBJECT, vaddr=INTEGER, paddrs=INTEGERS, mmu=WORDS, existing=MAYBE_WORD
 )
 def arch_map(
     env: Environment, aspace: Bound, vaddr: int, paddrs: list[int], mmu: list[str], existing: str = "error"
@@ -135,8 +135,11 @@ def arch_map(
     """Map pages one by one."""
     if existing not in _ACTIONS:
         raise BadStep(f"unknown action {existing!r}", nearest(existing, list(_ACTIONS)))
-    status = _tables(aspace).map(vaddr, paddrs, env.mmu_flags(mmu), _ACTIONS[existing])
-    return Answer(status.name)
+    tables = _tables(aspace)
+    status = tables.map(vaddr, paddrs, env.mmu_flags(mmu), _ACTIONS[existing])
+    source = tables.allocate_table
+    left = source.left if isinstance(source, TablePages) else None
+    return Answer(status.name, {} if left is None else {"table_pages_left": left})
 
 
 @operation("arch.map_contiguous", aspace=OBJECT, vaddr=INTEGER, paddr=INTEGER, count=INTEGER, mmu=WORDS)

@@ -2,15 +2,16 @@
 
     {"op": "sweep", "args": {"var": "n", "start": 0, "step": 1, "until": {"step": "m", "status": "ZX_OK"}, "body": [...]}}
 
-`$n` is the number. A step is named by what it binds, by its operation or by its place in the body, from 0. In the
-body a step can have `when`: it is done only if a step before it answered so in this round. While the named step
-is still out of memory, a step is held to its `on_no_memory` instead of what it is expected to answer at last.
+`$n` is the number. A step is named by its `name`, by what it binds, by its operation or by its place in the body, from
+0. In the body a step can have `when`: it is done only if a step before it answered so in this round. While the named
+step is still out of memory, a step is held to its `on_no_memory` instead of what it is expected to answer at last. The
+sweep as a whole can have an `on_no_memory` too: of the named step, of steps by name, or a list of steps to do then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +27,7 @@ _NO_MEMORY: Final = "ZX_ERR_NO_MEMORY"
 _MAX_ROUNDS: Final = 4096  # a sweep that has not ended by then never will
 # Given a step and what its status is to be held to, the status.
 Perform: TypeAlias = Callable[[Step, Callable[[str], dict[str, Any]]], str | None]
+_KEYS: Final = frozenset({"op", "args", "bind", "expect", "when", "on_no_memory", "name"})
 _ARGUMENTS: Final = ("var", "start", "step", "until", "body")
 
 
@@ -36,9 +38,7 @@ class _Part:
     step: Step
     when: Any  # not judged before its turn; None: always
     on_no_memory: dict[str, Any] | None
-
-    def names(self, index: int) -> tuple[str, ...]:
-        return (*([] if self.step.bind is None else [self.step.bind]), self.step.op, str(index))
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +68,39 @@ def parse_sweep(step: Step) -> Sweep:
     if not isinstance(args["body"], list) or not args["body"]:
         raise BadStep("the body of a sweep is a list of steps")
     named, status = _named_status(args["until"])
-    on_no_memory = args.get("on_no_memory", step.expect.get("on_no_memory", {}))
-    body = tuple(_part(data, index, named, on_no_memory) for index, data in enumerate(args["body"]))
-    known = [name for index, part in enumerate(body) for name in part.names(index)]
+    parts = [_part(data, index) for index, data in enumerate(args["body"])]
+    known = [name for part in parts for name in part.names]
     if named not in known:
         raise BadStep(f"no step of the body is called {named!r}", nearest(named, known))
-    return Sweep(args["var"], args["start"], args["step"], named, status, body)
+    at = next(index for index, part in enumerate(parts) if named in part.names)
+    for_all = args.get("on_no_memory", step.expect.get("on_no_memory"))
+    if isinstance(for_all, list):
+        parts[at + 1 : at + 1] = [
+            replace(_part(data, index), when={named: _NO_MEMORY}) for index, data in enumerate(for_all, start=len(parts))
+        ]
+    elif isinstance(for_all, dict):
+        parts = [_with_failing_case(part, index == at, for_all) for index, part in enumerate(parts)]
+    return Sweep(args["var"], args["start"], args["step"], named, status, tuple(parts))
 
 
-def _part(data: Any, index: int, named: str, for_sweep: Any) -> _Part:
+def _part(data: Any, index: int) -> _Part:
     if not isinstance(data, dict) or not isinstance(data.get("op"), str):
         raise BadStep(f"step {index} of the body is an object with an op")
     args, expect = dict(data.get("args", {})), dict(data.get("expect", {}))
     when = data.get("when", args.pop("when", None))
-    own = expect.pop("on_no_memory", data.get("on_no_memory"))
-    extra = tuple(sorted(data.keys() - {"op", "args", "bind", "expect", "when", "on_no_memory"}))
-    part = _Part(Step(data["op"], args, expect, data.get("bind"), extra), when, own)
-    if own is None and isinstance(for_sweep, dict):
-        names = part.names(index)
-        listed = [for_sweep[name] for name in names if isinstance(for_sweep.get(name), dict)]
-        if listed or named in names:
-            own = listed[0] if listed else for_sweep
-    return _Part(part.step, when, own)
+    failing = expect.pop("on_no_memory", data.get("on_no_memory"))
+    extra = tuple(sorted(data.keys() - _KEYS))
+    step = Step(data["op"], args, expect, data.get("bind"), extra)
+    names = [name for name in (data.get("name"), step.bind, step.op, str(index)) if name is not None]
+    return _Part(step, when, failing, tuple(names))
+
+
+def _with_failing_case(part: _Part, is_named: bool, for_all: dict[str, Any]) -> _Part:
+    """The expectations of the sweep as a whole are for steps by name, or else for the one that ends it."""
+    own = [for_all[name] for name in part.names if isinstance(for_all.get(name), dict)]
+    if part.on_no_memory is not None or not (own or is_named):
+        return part
+    return replace(part, on_no_memory=own[0] if own else for_all)
 
 
 def _named_status(value: Any) -> tuple[str, str]:
@@ -141,14 +152,13 @@ def run_sweep(environment: Environment, sweep: Sweep, perform: Perform) -> None:
         for index, part in enumerate(sweep.body):
             if not _holds(part.when, environment, answers, sweep.named):
                 continue
-            names = part.names(index)
             try:
-                status = perform(part.step, partial(_expected, sweep, part, sweep.named in names, answers))
+                status = perform(part.step, partial(_expected, sweep, part, sweep.named in part.names, answers))
             except Mismatch as mismatch:
                 place = f"with {sweep.variable} = {number}, step {index} of the body ({part.step.op})"
                 raise Mismatch(f"{place}: {mismatch.what}", mismatch.expected, mismatch.got) from None
             if status is not None:
-                answers.update(dict.fromkeys(names, status))
+                answers.update(dict.fromkeys(part.names, status))
         if answers.get(sweep.named) == sweep.status:
             return
         number += rise
