@@ -43,6 +43,7 @@ TABLES = (
 )
 SWEEP = {"var": "n", "start": 1, "step": 1}
 PIECE = {"aspace": "h", "vaddr": "@USER_ASPACE_BASE", "count": 1}
+IN_GUEST = {"api": "kernel", "options": ["SPECIFIC", "CAN_MAP_SPECIFIC", "CAN_MAP_READ", "CAN_MAP_WRITE"]}
 SPLIT = {  # across 1 GiB: two tables at each of the two lowest levels
     "aspace": "h",
     "vaddr": 0x40000000 - 4 * PAGE,
@@ -138,6 +139,26 @@ CASES: dict[str, list[tuple]] = {
     "predicates of addresses": [
         ("user_range.check", {"fn": "is_user_accessible", "vaddr": 0, "len": 0}, {"accessible": True}),
         ("user_range.check", {"fn": "is_user_accessible", "vaddr": "-1", "len": 0}, {"accessible": False}),
+    ],
+    "a guest's range is unmapped and its sub-VMARs stay": [
+        ("aspace.create", {"type": "guest_physical"}, OK, "a"),
+        VMO,
+        ("vmar.allocate", {**IN_GUEST, "vmar": "a.root", "offset": 0, "size": 8 * PAGE}, OK, "r"),
+        in_kernel_form(vmar="r", options=["SPECIFIC"], offset=0, mmu=["READ", "WRITE"]),
+        in_kernel_form("n", vmar="a.root", options=["SPECIFIC"], offset=8 * PAGE, mmu=["READ", "WRITE"]),
+        ("guest.page_fault", {"aspace": "a", "addr": 3 * PAGE}, OK),
+        ("guest.unmap_range", {"aspace": "a", "addr": 3 * PAGE, "size": 6 * PAGE}, OK),
+        *[
+            ("guest.is_mapped", {"aspace": "a", "addr": page * PAGE}, {"mapped": page in (0, 1, 2, 9, 10, 11)})
+            for page in (0, 2, 3, 7, 8, 9, 11, 12)
+        ],
+        ("arch.query", {"aspace": "a", "vaddr": 3 * PAGE}, refused("NOT_FOUND")),
+        ("guest.page_fault", {"aspace": "a", "addr": 3 * PAGE}, refused("NOT_FOUND")),
+        ("guest.unmap_range", {"aspace": "a", "addr": 0, "size": 64 * PAGE}, OK),
+        ("guest.is_mapped", {"aspace": "a", "addr": 0}, {"mapped": False}),
+        ("vmar.has_parent", {"vmar": "r"}, {"value": True}),
+        ("guest.unmap_range", {"aspace": "a", "addr": 1, "size": PAGE}, refused("INVALID_ARGS")),
+        ("guest.unmap_range", {"aspace": "a", "addr": 0, "size": "@GUEST_ASPACE_SIZE+1"}, refused("INVALID_ARGS")),
     ],
     "a sweep until the memory is enough": [
         (

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.vocabulary import INTEGER, OBJECT, Answer, operation
-from vmaspace.model.arch.aspace import ArchUnmapOptions
-from vmaspace.model.constants import PAGE_SHIFT, round_up_page
+from vmaspace.model.constants import is_page_aligned, round_up_page
 from vmaspace.model.flags import FaultFlag, MmuFlag, VmarFlag
 from vmaspace.model.mapping import VmMapping
-from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_ERR_NOT_FOUND
+from vmaspace.model.status import ZX_ERR_BAD_STATE, ZX_ERR_INVALID_ARGS, ZX_ERR_NOT_FOUND, ZX_OK
 from vmaspace.model.vmo import VmoKind
 
 
 @operation("guest.unmap_range", aspace=OBJECT, addr=INTEGER, size=INTEGER)
 def guest_unmap_range(env: Environment, aspace: Bound, addr: int, size: int) -> Answer:
-    """Take the translations of a range away; what is mapped there stays."""
-    guest = env.aspace(aspace)
-    pages = round_up_page(size) >> PAGE_SHIFT
-    return Answer(guest.arch.unmap(addr, pages, ArchUnmapOptions.ENLARGE).name)
+    """Unmap what is mapped in a range, at any depth; sub-VMARs stay, whether they are covered or not."""
+    root, size = env.aspace(aspace).root_vmar(), round_up_page(size)
+    if root is None:
+        return Answer(ZX_ERR_BAD_STATE.name)
+    if not size or not is_page_aligned(addr) or not root.is_in_range(addr, size):
+        return Answer(ZX_ERR_INVALID_ARGS.name)
+    for mapping in list(root.mappings_meeting(addr, size)):
+        start, end = max(addr, mapping.base), min(addr + size, mapping.end)
+        if mapping.parent is not None:
+            status = mapping.parent.unmap(start, end - start, op_children=False)
+            if status is not ZX_OK:
+                return Answer(status.name)
+    return Answer()
 
 
 @operation("guest.is_mapped", "status mapped", aspace=OBJECT, addr=INTEGER)
