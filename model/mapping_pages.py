@@ -114,13 +114,18 @@ class MappedPages(ProtectedRange):
     def _collect(
         self, batch: MappingBatch, vmo: VmObject, low: Vaddr, high: Vaddr, flags: int, commit: bool
     ) -> Status:
-        """Put the pages behind `[low, high)` into the batch; without `commit`, those that are there."""
+        """Put the pages behind `[low, high)` into the batch; without `commit`, those that are there.
+
+        With `commit` each becomes the VMO's own, also where it is only to be read. A page that a pager has to be told of
+        before it is written is its VMO's own already.
+        """
         will_write = bool(flags & MMU_PERM_WRITE)
         for va in range(low, high, PAGE_SIZE):
             vmo_offset = self._vmo_offset(va)
             page_flags = flags
             if commit and vmo.is_paged():
-                status, page, is_writable = vmo.lookup_page(vmo_offset, will_write)
+                owns = will_write or not vmo.is_dirty_tracked()
+                status, page, is_writable = vmo.lookup_page(vmo_offset, owns)
                 if status is ZX_ERR_SHOULD_WAIT:
                     raise AssertionViolation("populating a mapping does not wait", _FILE)
                 if page is None:
