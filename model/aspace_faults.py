@@ -20,6 +20,7 @@ from vmaspace.model.flags import (
 )
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.status import (
+    ZX_ERR_INTERNAL_INTR_RETRY,
     ZX_ERR_NOT_FOUND,
     ZX_ERR_OUT_OF_RANGE,
     ZX_ERR_SHOULD_WAIT,
@@ -116,7 +117,7 @@ class AspaceFaults(AspaceBase):
                 raise AssertionViolation("a mapping that is alive has a VMO", _FILE)
             status, pages = mapping.page_fault(va, flags, additional_pages, vmo)
             if status is ZX_ERR_SHOULD_WAIT:
-                status = self._wait(vmo)
+                status = self._wait(vmo, flags)
                 if status is not ZX_OK:
                     return status
                 if pages > additional_pages:
@@ -141,12 +142,14 @@ class AspaceFaults(AspaceBase):
         self.last_fault = self.root.find_mapping_locked(va)
         return self.last_fault
 
-    def _wait(self, vmo: VmObject) -> Status:
-        """Wait for what the VMO's last lookup asked its pager for."""
+    def _wait(self, vmo: VmObject, flags: int) -> Status:
+        """Wait for what the VMO's last lookup asked its pager for. A suspension ends the wait of a user's access only."""
         request = vmo.page_request
         if request is None:
             raise AssertionViolation("who is told to wait has a page request", _FILE)
         status = request.wait()
+        while status is ZX_ERR_INTERNAL_INTR_RETRY and not flags & VMM_PF_FLAG_USER:
+            status = request.wait()
         if status is ZX_ERR_TIMED_OUT:
             self._print_root()
         return status

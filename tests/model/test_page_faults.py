@@ -366,6 +366,13 @@ def test_a_wait_that_fails_ends_the_fault(world, outcome: Status) -> None:
     assert world.aspace.page_fault(mapping.base + 2 * P, U) is Status.ZX_ERR_TIMED_OUT
 
 
+@pytest.mark.parametrize(("flags", "outcome"), [(U, Status.ZX_ERR_INTERRUPTED_RETRY), (0, Status.ZX_ERR_IO)])
+def test_a_suspension_ends_the_wait_of_a_user_only(world, flags: int, outcome: Status) -> None:
+    _, source, mapping = paged_mapping(world)
+    source.planned_outcomes = [Status.ZX_ERR_INTERRUPTED_RETRY, Status.ZX_ERR_IO]
+    assert world.aspace.page_fault(mapping.base, flags) is outcome
+
+
 def test_a_wait_that_times_out_prints_the_tree(world) -> None:
     _, source, mapping = paged_mapping(world)
     source.planned_outcomes = [Status.ZX_ERR_IO]
