@@ -2,16 +2,17 @@
 
 import pytest
 
-from tests.model import region_errors, syscall_errors, vmar_errors
+from tests.model import aspace_errors, region_errors, syscall_errors, vmar_errors
 from tests.model.error_rows import ErrorTable, Facts, Outcome, pair_params, row_params
 from vmaspace.model.status import Status
 
 OK, BAD_STATE = Status.ZX_OK, Status.ZX_ERR_BAD_STATE
-TABLES = {**vmar_errors.TABLES, **region_errors.TABLES, **syscall_errors.TABLES}
+MODULES = (vmar_errors, region_errors, syscall_errors, aspace_errors)
+TABLES = {operation: table for module in MODULES for operation, table in module.TABLES.items()}
 
 
 def test_no_table_hides_another() -> None:
-    assert len(TABLES) == sum(len(m.TABLES) for m in (vmar_errors, region_errors, syscall_errors))
+    assert len(TABLES) == sum(len(module.TABLES) for module in MODULES)
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
