@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.model import aspace_errors, region_errors, syscall_errors, vmar_errors
+from tests.model import aspace_errors, fault_errors, region_errors, syscall_errors, vmar_errors
 from tests.model.error_rows import ErrorTable, Facts, Outcome, pair_params, row_params
 from vmaspace.model.status import Status
 
 OK, BAD_STATE = Status.ZX_OK, Status.ZX_ERR_BAD_STATE
-MODULES = (vmar_errors, region_errors, syscall_errors, aspace_errors)
+MODULES = (vmar_errors, region_errors, syscall_errors, aspace_errors, fault_errors)
 TABLES = {operation: table for module in MODULES for operation, table in module.TABLES.items()}
 
 
