@@ -21,6 +21,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.execute import Interpreter
 from vmaspace.checker.logic.joins import joined
+from vmaspace.checker.logic.rewriting import functions_of, walk
 from vmaspace.checker.logic.state import Codec
 from vmaspace.checker.report.cursor import Cursor
 from vmaspace.checker.report.drawing import drawn_lines, excerpt, lay_out
@@ -210,7 +211,7 @@ class _Inspector:
 
 def _read(p: Property) -> set[str]:
     """The variables and given facts that a property is about."""
-    return {f.name for f in tm.functions_of(p.body) if f.kind != "exists"}
+    return {f.name for f in functions_of(p.body) if f.kind != "exists"}
 
 
 def _looks_elsewhere(t: tm.Term, is_positive: bool = True) -> bool:
@@ -223,4 +224,4 @@ def _looks_elsewhere(t: tm.Term, is_positive: bool = True) -> bool:
         case "forall" | "exists":
             return (t.op == "exists") is is_positive or _looks_elsewhere(t.body, is_positive)
         case _:
-            return any(a.op in tm.QUANTIFIERS for a in tm.walk(t))
+            return any(a.op in tm.QUANTIFIERS for a in walk(t))

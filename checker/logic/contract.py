@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from vmaspace.checker.language.syntax import Span
 from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.rewriting import rewrite, substitute
 from vmaspace.checker.logic.temporal import Formula
 from vmaspace.checker.logic.terms import Function, Term
 
@@ -60,9 +61,9 @@ class Update:
                     tests.append(tm.app(tm.existence(target.type), (actual,), stage))
         for target, actual in zip(self.args, at, strict=True):
             if target not in mapping or mapping[target] is not actual:
-                tests.append(tm.eq(tm.substitute(target, mapping), actual))
-        tests.append(tm.substitute(self.condition, mapping))
-        return tm.and_(*tests), tm.substitute(self.value, mapping)
+                tests.append(tm.eq(substitute(target, mapping), actual))
+        tests.append(substitute(self.condition, mapping))
+        return tm.and_(*tests), substitute(self.value, mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,17 +236,17 @@ def after(outcome: Outcome, formula: Term) -> Term:
 
     def leaf(node: Term) -> Term | None:
         if node.op == "app" and node.stage == 1:
-            args = tuple(tm.rewrite(a, leaf, memo) for a in node.args)
+            args = tuple(rewrite(a, leaf, memo) for a in node.args)
             return value_after(outcome, node.function, args, by_function)
         if node.op in tm.QUANTIFIERS and node.stage is not None:
-            body = tm.rewrite(node.body, leaf, memo)
+            body = rewrite(node.body, leaf, memo)
             guards = [exists_after(outcome, b) if node.stage == 1 else tm.app(tm.existence(b.type), (b,))
                       for b in node.binders if b.type.kind == "sort"]  # fmt: skip
             guards += [in_word(b) for b in node.binders if b.type.kind != "sort"]
             return quantify(node.op, node.binders, guards, body)
         return None
 
-    return tm.rewrite(formula, leaf, memo)
+    return rewrite(formula, leaf, memo)
 
 
 def quantify(op: str, binders: tuple[Term, ...], guards: Iterable[Term], body: Term) -> Term:

@@ -18,6 +18,7 @@ from vmaspace.checker.language.types import Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import in_word
 from vmaspace.checker.logic.points import tests_of
+from vmaspace.checker.logic.rewriting import rebuild, substitute
 from vmaspace.checker.logic.terms import Function, Term
 
 Place = tuple[Function, tuple[Term, ...]]
@@ -123,7 +124,7 @@ class _Grounding:
             return self.application(t, args)
         if t.op == "eq" and args[0].type.kind == "sort":
             return self.same(args[0], args[1])
-        return tm.rebuild(t, args)
+        return rebuild(t, args)
 
     def same(self, a: Term, b: Term) -> Term:
         """Equality of elements, decided where the possible elements allow it."""
@@ -233,4 +234,4 @@ class _Grounding:
 
 
 def in_word_at(x: Term, p: Term) -> Term:
-    return tm.substitute(in_word(x), {x: p})
+    return substitute(in_word(x), {x: p})

@@ -10,7 +10,7 @@ after it; bounded model checking uses more.  A quantifier over a sort ranges ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vmaspace.checker.language.types import BOOL, INT, NUMERIC, Type
@@ -105,7 +105,7 @@ _table: dict[tuple[object, ...], Term] = {}
 _fresh = [0]
 
 
-def _make(op: str, args: tuple[Term, ...], data: object, type_: Type) -> Term:
+def make(op: str, args: tuple[Term, ...], data: object, type_: Type) -> Term:
     key = (op, args, data, type_)
     found = _table.get(key)
     if found is None:
@@ -121,7 +121,7 @@ def const(value: int, type_: Type) -> Term:
 
     Units are the type checker's business; here every computed number is an `int`.
     """
-    return _make("const", (), int(value), INT if type_.kind in NUMERIC else type_)
+    return make("const", (), int(value), INT if type_.kind in NUMERIC else type_)
 
 
 TRUE = const(1, BOOL)
@@ -137,12 +137,12 @@ def number(value: int) -> Term:
 
 
 def null(sort: Type) -> Term:
-    return _make("null", (), None, sort)
+    return make("null", (), None, sort)
 
 
 def symbol(name: str, type_: Type) -> Term:
     """A parameter, choice, Skolem constant or bound variable."""
-    return _make("sym", (), name, type_)
+    return make("sym", (), name, type_)
 
 
 def fresh(name: str, type_: Type) -> Term:
@@ -153,7 +153,7 @@ def fresh(name: str, type_: Type) -> Term:
 
 def app(function: Function, args: Iterable[Term], stage: int = 0) -> Term:
     rigid = function.kind == "given"
-    return _make("app", tuple(args), (function, 0 if rigid else stage), function.result)
+    return make("app", tuple(args), (function, 0 if rigid else stage), function.result)
 
 
 def default(type_: Type) -> Term:
@@ -169,7 +169,7 @@ def not_(a: Term) -> Term:
         return truth(not a.value)
     if a.op == "not":
         return a.args[0]
-    return _make("not", (a,), None, BOOL)
+    return make("not", (a,), None, BOOL)
 
 
 def _junction(op: str, parts: Iterable[Term], unit: Term, zero: Term) -> Term:
@@ -187,7 +187,7 @@ def _junction(op: str, parts: Iterable[Term], unit: Term, zero: Term) -> Term:
         return unit
     if len(flat) == 1:
         return next(iter(flat))
-    return _make(op, tuple(flat), None, BOOL)
+    return make(op, tuple(flat), None, BOOL)
 
 
 def _all_in(t: Term, flat: dict[Term, None]) -> bool:
@@ -227,7 +227,7 @@ def ite(c: Term, a: Term, b: Term) -> Term:
         return ite(c, a, b.args[2])
     if a.op == "ite" and a.args[0] is c:
         return ite(c, a.args[1], b)
-    return _make("ite", (c, a, b), None, a.type)
+    return make("ite", (c, a, b), None, a.type)
 
 
 def eq(a: Term, b: Term) -> Term:
@@ -249,7 +249,7 @@ def eq(a: Term, b: Term) -> Term:
                 return ite(x.args[0], then, other)
     if a.ident > b.ident:
         a, b = b, a
-    return _make("eq", (a, b), None, BOOL)
+    return make("eq", (a, b), None, BOOL)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def add(a: Term, b: Term) -> Term:
     parts = [scale(p, n) for p, n in factors.items() if n]
     if total or not parts:
         parts.append(number(total))
-    return parts[0] if len(parts) == 1 else _make("add", tuple(parts), None, INT)
+    return parts[0] if len(parts) == 1 else make("add", tuple(parts), None, INT)
 
 
 def scale(a: Term, factor: int) -> Term:
@@ -282,8 +282,8 @@ def scale(a: Term, factor: int) -> Term:
     if a.op == "mul":
         return scale(a.args[0], a.factor * factor)
     if a.op == "add":
-        return _make("add", tuple(scale(p, factor) for p in a.args), None, INT)
-    return _make("mul", (a,), factor, INT)
+        return make("add", tuple(scale(p, factor) for p in a.args), None, INT)
+    return make("mul", (a,), factor, INT)
 
 
 def sub(a: Term, b: Term) -> Term:
@@ -294,13 +294,13 @@ def div(a: Term, divisor: int) -> Term:
     """Floor division by a positive constant."""
     if a.op == "const":
         return number(a.value // divisor)
-    return _make("div", (a,), divisor, INT)
+    return make("div", (a,), divisor, INT)
 
 
 def mod(a: Term, divisor: int) -> Term:
     if a.op == "const":
         return number(a.value % divisor)
-    return _make("mod", (a,), divisor, INT)
+    return make("mod", (a,), divisor, INT)
 
 
 def le(a: Term, b: Term) -> Term:
@@ -308,7 +308,7 @@ def le(a: Term, b: Term) -> Term:
         return TRUE
     if a.op == "const" and b.op == "const":
         return truth(a.value <= b.value)
-    return _make("le", (a, b), None, BOOL)
+    return make("le", (a, b), None, BOOL)
 
 
 def lt(a: Term, b: Term) -> Term:
@@ -321,7 +321,7 @@ def aligned(a: Term, log2: Term) -> Term:
         return TRUE
     if a.op == "const" and log2.op == "const":
         return truth(a.value % (1 << log2.value) == 0)
-    return _make("aligned", (a, log2), None, BOOL)
+    return make("aligned", (a, log2), None, BOOL)
 
 
 # --- flag sets -----------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def bits(op: str, a: Term, b: Term) -> Term:
         return b if op == "bitor" else a
     if a is b:
         return const(0, a.type) if op == "bitdiff" else a
-    return _make(op, (a, b), None, a.type)
+    return make(op, (a, b), None, a.type)
 
 
 def subset(a: Term, b: Term) -> Term:
@@ -349,136 +349,26 @@ def subset(a: Term, b: Term) -> Term:
 
 
 def forall(binders: Iterable[Term], body: Term, stage: int | None = 0) -> Term:
-    return _quantify("forall", binders, body, stage)
+    return quantify("forall", binders, body, stage)
 
 
 def exists(binders: Iterable[Term], body: Term, stage: int | None = 0) -> Term:
-    return _quantify("exists", binders, body, stage)
+    return quantify("exists", binders, body, stage)
 
 
-def _quantify(op: str, binders: Iterable[Term], body: Term, stage: int | None) -> Term:
+def quantify(op: str, binders: Iterable[Term], body: Term, stage: int | None) -> Term:
     used = tuple(b for b in binders)
     if body is (TRUE if op == "forall" else FALSE):
         return body
-    return _make(op, (body,), (used, stage), BOOL) if used else body
+    return make(op, (body,), (used, stage), BOOL) if used else body
 
 
 def count(binders: Iterable[Term], body: Term, stage: int | None = 0) -> Term:
     """How many tuples of existing elements satisfy `body`."""
-    return _make("count", (body,), (tuple(binders), stage), INT)
+    return make("count", (body,), (tuple(binders), stage), INT)
 
 
-# --- walking -------------------------------------------------------------------------------------------------------
-
-
-def rebuild(t: Term, args: tuple[Term, ...]) -> Term:
-    """The term `t` with other arguments, simplified again."""
-    if args == t.args:
-        return t
-    match t.op:
-        case "not":
-            return not_(args[0])
-        case "and":
-            return and_(*args)
-        case "or":
-            return or_(*args)
-        case "eq":
-            return eq(args[0], args[1])
-        case "ite":
-            return ite(args[0], args[1], args[2])
-        case "add":
-            total = args[0]
-            for a in args[1:]:
-                total = add(total, a)
-            return total
-        case "mul":
-            return scale(args[0], t.factor)
-        case "div":
-            return div(args[0], t.factor)
-        case "mod":
-            return mod(args[0], t.factor)
-        case "le":
-            return le(args[0], args[1])
-        case "aligned":
-            return aligned(args[0], args[1])
-        case "bitand" | "bitor" | "bitdiff":
-            return bits(t.op, args[0], args[1])
-        case "app":
-            return app(t.function, args, t.stage or 0)
-        case _:
-            if t.op == "count":
-                return count(t.binders, args[0], t.stage)
-            return _quantify(t.op, t.binders, args[0], t.stage)
-
-
-def rewrite(t: Term, leaf: Callable[[Term], Term | None], memo: dict[Term, Term] | None = None) -> Term:
-    """Bottom-up rewriting; `leaf(t)` may answer a replacement for a node before its arguments are visited."""
-    memo = {} if memo is None else memo
-    done = memo.get(t)
-    if done is not None:
-        return done
-    answer = leaf(t)
-    if answer is None:
-        answer = rebuild(t, tuple(rewrite(a, leaf, memo) for a in t.args))
-    memo[t] = answer
-    return answer
-
-
-def substitute(t: Term, mapping: dict[Term, Term]) -> Term:
-    """Replace symbols.  Bound symbols are unique (see `fresh`), so nothing is ever captured."""
-    if not mapping:
-        return t
-    keys = mapping.keys()
-
-    def leaf(node: Term) -> Term | None:
-        if node.op == "sym":
-            return mapping.get(node, node)
-        return node if node.symbols.isdisjoint(keys) else None
-
-    return rewrite(t, leaf)
-
-
-def restage(t: Term, shift: int) -> Term:
-    """The same formula about a later state."""
-
-    def leaf(node: Term) -> Term | None:
-        if node.op == "app" and node.function.kind != "given":
-            return app(node.function, (rewrite(a, leaf, memo) for a in node.args), (node.stage or 0) + shift)
-        if node.op in QUANTIFIERS and node.stage is not None:
-            body = rewrite(node.body, leaf, memo)
-            return _make(node.op, (body,), (node.binders, node.stage + shift), node.type)
-        return None
-
-    memo: dict[Term, Term] = {}
-    return rewrite(t, leaf, memo) if shift else t
-
-
-def walk(*roots: Term) -> Iterator[Term]:
-    """Every distinct node below the roots, once."""
-    seen: set[Term] = set()
-    stack = list(roots)
-    while stack:
-        t = stack.pop()
-        if t not in seen:
-            seen.add(t)
-            yield t
-            stack.extend(t.args)
-
-
-def conjuncts(t: Term) -> tuple[Term, ...]:
-    return t.args if t.op == "and" else () if t is TRUE else (t,)
-
-
-def functions_of(*roots: Term) -> set[Function]:
-    """The state variables, existence predicates and givens that the terms read."""
-    found: set[Function] = set()
-    for t in walk(*roots):
-        if t.op == "app":
-            found.add(t.function)
-        elif t.op in QUANTIFIERS:
-            found.update(existence(b.type) for b in t.binders if b.type.kind == "sort")
-    return found
-
+# --- names ---------------------------------------------------------------------------------------------------------
 
 _existence: dict[Type, Function] = {}
 

@@ -15,6 +15,7 @@ from vmaspace.checker.language.types import ADDRESS, Type
 from vmaspace.checker.logic import code
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.ground import Grounder, Snapshot
+from vmaspace.checker.logic.rewriting import walk
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.state import NULL, Pieces, State, empty_state
 
@@ -237,7 +238,7 @@ def grounded(contract, state: State, formula) -> bool:
     snapshot.pieces = pieces
     snapshot.breaks = lambda f: [tm.number(s) for p in state.tables[f.name].values() for s in p.starts]
     result = Grounder().ground(formula, (snapshot,))
-    assert not any(t.op in tm.QUANTIFIERS or t.op == "app" for t in tm.walk(result))
+    assert not any(t.op in tm.QUANTIFIERS or t.op == "app" for t in walk(result))
     terms = GroundTerms(contract, exact=True)
     solver = z3.Solver()
     solver.add(terms.formula(result))
@@ -245,7 +246,7 @@ def grounded(contract, state: State, formula) -> bool:
 
 
 def is_aligned_somewhere(formula) -> bool:
-    return any(t.op == "aligned" for t in tm.walk(formula))
+    return any(t.op == "aligned" for t in walk(formula))
 
 
 @SETTINGS

@@ -10,6 +10,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import evaluator
 from vmaspace.checker.logic.contract import STATUS_SYMBOL
 from vmaspace.checker.logic.elaborate import elaborate
+from vmaspace.checker.logic.rewriting import functions_of, walk
 from vmaspace.checker.logic.state import State, empty_state
 
 HEAD = """
@@ -71,7 +72,7 @@ def test_definitions_are_unfolded():
 
 def test_a_definition_means_what_it_says_wherever_it_is_used():
     c, t = formula("end(up(i)) <= end(i) and exists j: Item where holds(j, p), up(j) == i", defs=DEFS)
-    names = {f.name for f in tm.functions_of(t)}
+    names = {f.name for f in functions_of(t)}
     assert names == {"at", "size", "up", "exists.Item"}
     assert t.symbols == set(c.operations["probe"].params[:2])
 
@@ -90,9 +91,9 @@ def test_bound_names_are_never_captured():
 def test_a_stage_reaches_into_definitions():
     c = contract_of(DEFS + 'step grows "x" from "y"\n  for i: Item: end(i) >= old(end(i))\n')
     body = c.properties["grows"].body
-    stages = {(t.function.name, t.stage) for t in tm.walk(body) if t.op == "app"}
+    stages = {(t.function.name, t.stage) for t in walk(body) if t.op == "app"}
     assert stages == {("at", 0), ("at", 1), ("size", 0), ("size", 1)}
-    (quantifier,) = (t for t in tm.walk(body) if t.op == "forall")
+    (quantifier,) = (t for t in walk(body) if t.op == "forall")
     assert quantifier.stage == 1
 
 
@@ -156,7 +157,7 @@ def test_a_switch_is_known():
 
 def test_constants_may_ask_a_given():
     c, t = formula("at(i) == BASE", defs="const BASE: address = if fact then 4096 else 8192\n")
-    assert tm.app(c.givens["fact"], ()) in set(tm.walk(t))
+    assert tm.app(c.givens["fact"], ()) in set(walk(t))
     state = empty_state(c)
     state.tables["at"] = {0: 4096}
     state.tables["fact"] = {(): 1}
@@ -168,7 +169,7 @@ def test_constants_may_ask_a_given():
 def test_flags_keep_their_bits_and_members_their_places():
     c, t = formula("bits(i) == {one, three} and colour(i) == blue")
     assert c.flags["Bits"] == {"one": 2, "two": 3, "three": 4}
-    assert {k.value for k in tm.walk(t) if k.op == "const"} == {4 + 16, 2}
+    assert {k.value for k in walk(t) if k.op == "const"} == {4 + 16, 2}
 
 
 def test_givens_with_conditions_are_assumptions():
@@ -284,7 +285,7 @@ def test_a_product_of_two_that_vary_is_refused():
 def test_types_of_terms():
     c, t = formula("count_is_small() and at(i) + 1 > 0", defs="def count_is_small() = (count j: Item where at(j) == 0) < 3\n")
     assert t.type == BOOL
-    assert {k.type for k in tm.walk(t) if k.op == "count"} == {INT}
+    assert {k.type for k in walk(t) if k.op == "count"} == {INT}
     assert evaluator(t)(state_with(c), state_with(c), {"i": 0}) is True
 
 

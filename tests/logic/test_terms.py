@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vmaspace.checker.language.types import ADDRESS, BOOL, INT, Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import evaluator
+from vmaspace.checker.logic.rewriting import conjuncts, functions_of, rebuild, restage, rewrite, substitute
 from vmaspace.checker.logic.state import NULL, State, empty_state
 from vmaspace.checker.logic.terms import Function
 
@@ -194,7 +195,7 @@ def test_an_unsound_simplification_is_noticed(monkeypatch):
 @SETTINGS
 @given(expressions("truth"))
 def test_rebuilding_a_term_gives_the_same_term(drawn):
-    assert tm.rewrite(drawn.term, lambda node: None) is drawn.term
+    assert rewrite(drawn.term, lambda node: None) is drawn.term
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_one_structure_is_one_object(data):
     drawn = data.draw(expressions("truth"))
 
     def copy(t):
-        return tm.rebuild(t, tuple(copy(a) for a in t.args)) if t.args else tm._make(t.op, (), t.data, t.type)
+        return rebuild(t, tuple(copy(a) for a in t.args)) if t.args else tm.make(t.op, (), t.data, t.type)
 
     assert copy(drawn.term) is drawn.term
 
@@ -284,25 +285,25 @@ def test_free_symbols_do_not_include_bound_ones():
 @given(expressions("truth"), expressions("number"), expressions("item"), ENVIRONMENTS)
 def test_substitution_is_evaluation_elsewhere(drawn, number, item, e):
     i = SYMBOLS["item"][0]
-    put_in = tm.substitute(drawn.term, {N: number.term, i: item.term})
+    put_in = substitute(drawn.term, {N: number.term, i: item.term})
     assert meaning(put_in, e) == drawn.value({**e, N.name: number.value(e), i.name: item.value(e)})
 
 
 def test_substitution_reaches_below_quantifiers_and_leaves_bound_symbols():
     near = Function("near", (ITEM, ITEM), BOOL)
     t = tm.forall((X,), tm.app(near, (X, Y)))
-    assert tm.substitute(t, {Y: tm.null(ITEM)}) is tm.forall((X,), tm.app(near, (X, tm.null(ITEM))))
-    assert tm.substitute(t, {X: tm.null(ITEM)}) is t
-    assert tm.substitute(t, {}) is t
+    assert substitute(t, {Y: tm.null(ITEM)}) is tm.forall((X,), tm.app(near, (X, tm.null(ITEM))))
+    assert substitute(t, {X: tm.null(ITEM)}) is t
+    assert substitute(t, {}) is t
 
 
 def test_a_formula_about_a_later_state(tiny):
     v = tiny.variables
     x = tm.fresh("x", ITEM)
     formula = tm.forall((x,), tm.le(tm.app(v["at"], (x,)), tm.app(v["total"], ())))
-    later = tm.restage(formula, 1)
-    assert tm.restage(formula, 0) is formula
-    assert tm.restage(later, -1) is formula
+    later = restage(formula, 1)
+    assert restage(formula, 0) is formula
+    assert restage(later, -1) is formula
     before, after = empty_state(tiny), empty_state(tiny)
     before.domains["Item"], after.domains["Item"] = (0,), (0, 1)
     before.tables["total"], after.tables["total"] = {(): 5}, {(): 5}
@@ -315,13 +316,13 @@ def test_a_formula_about_a_later_state(tiny):
 def test_given_facts_have_no_stage():
     f = Function("fact", (), INT, "given")
     assert tm.app(f, (), 3) is tm.app(f, ())
-    assert tm.restage(tm.app(f, ()), 2) is tm.app(f, ())
+    assert restage(tm.app(f, ()), 2) is tm.app(f, ())
 
 
 def test_a_quantifier_over_everything_keeps_no_stage():
     at = Function("at", (ITEM,), INT)
     t = tm.forall((X,), tm.le(tm.app(at, (X,)), N), None)
-    later = tm.restage(t, 1)
+    later = restage(t, 1)
     assert later.stage is None
     assert later.body is tm.le(tm.app(at, (X,), 1), N)
 
@@ -329,6 +330,6 @@ def test_a_quantifier_over_everything_keeps_no_stage():
 def test_functions_of_names_sorts_that_are_quantified():
     at = Function("at", (ITEM,), INT)
     t = tm.exists((X,), tm.le(tm.app(at, (X,)), N))
-    assert tm.functions_of(t) == {at, tm.existence(ITEM)}
-    assert tm.conjuncts(tm.TRUE) == ()
-    assert tm.conjuncts(tm.and_(P, Q)) == (P, Q)
+    assert functions_of(t) == {at, tm.existence(ITEM)}
+    assert conjuncts(tm.TRUE) == ()
+    assert conjuncts(tm.and_(P, Q)) == (P, Q)

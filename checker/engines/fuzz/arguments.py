@@ -20,6 +20,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import Evaluator, evaluator
 from vmaspace.checker.logic.contract import Contract, Operation, Outcome
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
+from vmaspace.checker.logic.rewriting import conjuncts, walk
 from vmaspace.checker.logic.state import State
 from vmaspace.checker.logic.terms import Term
 
@@ -288,7 +289,7 @@ def refuses(o: Outcome) -> bool:
 
 def _element(op: Operation, p: Term) -> _Element:
     own = frozenset((p,))
-    about = [c for c in (*tm.conjuncts(op.domain), *tm.conjuncts(op.requires)) if c.symbols == own]
+    about = [c for c in (*conjuncts(op.domain), *conjuncts(op.requires)) if c.symbols == own]
     found = _Element(p, evaluator(tm.and_(*about)))
     for o in op.outcomes:
         if o.condition.symbols == own and o.status == "OK" and o.has_effect:
@@ -313,7 +314,7 @@ def _flags(contract: Contract, op: Operation, p: Term) -> _Flags:
 def _taken(op: Operation, p: Term) -> int:
     """The flags that a clause `unless flags <= {...}` lets pass; all of them if there is no such clause."""
     for o in op.outcomes:
-        for t in tm.walk(o.condition):
+        for t in walk(o.condition):
             if (
                 t.op == "bitdiff"
                 and t.args[0] is p

@@ -16,6 +16,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Outcome, Property
 from vmaspace.checker.logic.execute import Interpreter
 from vmaspace.checker.logic.joins import first
+from vmaspace.checker.logic.rewriting import functions_of
 from vmaspace.checker.logic.state import State
 
 
@@ -116,7 +117,7 @@ def changes(before: State, after: State) -> set[str]:
 
 def _reads(body: tm.Term) -> frozenset[str]:
     found = set()
-    for f in tm.functions_of(body):
+    for f in functions_of(body):
         if f.kind == "exists":
             found.add(f.params[0].name)
         elif f.kind != "given":

@@ -18,6 +18,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.execute import CompiledOutcome, Env, Interpreter
 from vmaspace.checker.logic.ground import Snapshot
+from vmaspace.checker.logic.rewriting import functions_of, substitute
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.state import NULL, State, empty_state
 from vmaspace.checker.logic.terms import Function, Term
@@ -181,7 +182,7 @@ class Bounded:
             body = p.body
             known = {tm.symbol("status", Type("status")): self.contract.status(outcome.status)}
             known |= {r: op.result(outcome, r.name.removeprefix("result."), r.type) for r in p.results}
-            body = tm.substitute(body, known)
+            body = substitute(body, known)
             return tm.not_(whole.grounder.ground(body, (whole.states[last - 1], whole.states[last]), names))
         return tm.not_(whole.grounder.ground(p.body, (whole.states[last - 1], whole.states[last])))
 
@@ -189,22 +190,22 @@ class Bounded:
 
     def cone(self, p: Property, last: list[Candidate] | None) -> set[Function]:
         """The state variables that can influence the search."""
-        found = tm.functions_of(p.body)
+        found = functions_of(p.body)
         for op, o in last or ():
-            found |= tm.functions_of(op.domain, op.requires, o.guard, *(c.condition for c in o.choices))
+            found |= functions_of(op.domain, op.requires, o.guard, *(c.condition for c in o.choices))
             for u in o.updates:
                 if u.function in found:
-                    found |= tm.functions_of(u.condition, u.value, *u.args)
+                    found |= functions_of(u.condition, u.value, *u.args)
         while True:
             more = set(found)
             for op, o in self.all_outcomes():
                 if o.changed() & found:
-                    more |= tm.functions_of(
+                    more |= functions_of(
                         op.domain, op.requires, o.guard, *(c.condition for c in o.choices)
                     )
                     for u in o.updates:
                         if u.function in found:
-                            more |= tm.functions_of(u.condition, u.value, *u.args)
+                            more |= functions_of(u.condition, u.value, *u.args)
             if more == found:
                 return found
             found = more

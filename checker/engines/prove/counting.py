@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from vmaspace.checker.language.types import INT
 from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.rewriting import restage, rewrite, substitute, walk
 from vmaspace.checker.logic.terms import Function, Term
 
 
@@ -17,7 +18,7 @@ class UncountableError(Exception):
 
 
 def counts_in(*formulas: Term) -> list[Term]:
-    return [t for t in tm.walk(*formulas) if t.op == "count"]
+    return [t for t in walk(*formulas) if t.op == "count"]
 
 
 def by_difference(formula: Term, named: tuple[Term, ...]) -> tuple[Term, list[Term], tuple[Term, ...]]:
@@ -55,17 +56,17 @@ def by_difference(formula: Term, named: tuple[Term, ...]) -> tuple[Term, list[Te
         conditions.append(tm.forall((other, *free), tm.implies(unnamed, same), None))
         return total
 
-    return tm.rewrite(formula, leaf), conditions, tuple(counts)
+    return rewrite(formula, leaf), conditions, tuple(counts)
 
 
 def _stage_zero(t: Term) -> Term:
     """The same count about the state before: stage 1 becomes stage 0."""
-    return tm.restage(t, -1)
+    return restage(t, -1)
 
 
 def _member(t: Term, x: Term, element: Term, stage: int) -> Term:
     there = tm.app(tm.existence(x.type), (element,), stage)
-    return tm.and_(there, tm.substitute(t.body, {x: element}))
+    return tm.and_(there, substitute(t.body, {x: element}))
 
 
 def abstract(t: Term) -> Term:
@@ -78,7 +79,7 @@ def abstract(t: Term) -> Term:
         unknown = Function(f"count!{node.ident}", tuple(s.type for s in free), INT, "count")
         return tm.app(unknown, free)
 
-    return tm.rewrite(t, leaf)
+    return rewrite(t, leaf)
 
 
 def none_yet(count: Term) -> Term:

@@ -18,6 +18,7 @@ from vmaspace.checker.engines.prove import counting
 from vmaspace.checker.engines.prove.instantiation import Compiled, Query, universals_of_facts
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.contract import STATUS_SYMBOL, Contract, Operation, Outcome, Property, after
+from vmaspace.checker.logic.rewriting import conjuncts, functions_of, restage, rewrite, substitute, walk
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.terms import Term
 
@@ -108,7 +109,7 @@ class Induction:
     def _goals(
         self, p: Property, o: Outcome, given: tuple[Term, ...], params: tuple[Term, ...]
     ) -> list[Goal]:
-        body = tm.restage(p.body, 1) if p.kind == "invariant" else p.body
+        body = restage(p.body, 1) if p.kind == "invariant" else p.body
         if p.kind == "after":
             body = self.at_end(p, self.contract.operations[p.operation or ""], o)
         named = (*params, *(c.symbol for c in o.choices))
@@ -127,7 +128,7 @@ class Induction:
         known = {STATUS_SYMBOL: self.contract.status(o.status)}
         for r in p.results:
             known[r] = op.result(o, r.name.removeprefix("result."), r.type)
-        return tm.substitute(p.body, known)
+        return substitute(p.body, known)
 
     # --- solving ---------------------------------------------------------------------------------------------------
 
@@ -219,12 +220,12 @@ class Ranking:
 
     def __init__(self, p: Property, g: Goal) -> None:
         self.property = p
-        self.claimed = tm.functions_of(g.claim)
-        self.asked = self.claimed | tm.functions_of(*g.given)
+        self.claimed = functions_of(g.claim)
+        self.asked = self.claimed | functions_of(*g.given)
         self.is_aligned = _speaks_of_alignment(g.claim)
 
     def of(self, h: Property) -> int:
-        functions = tm.functions_of(h.body)
+        functions = functions_of(h.body)
         if h is self.property:
             return 0
         if _speaks_of_alignment(h.body) and not self.is_aligned:
@@ -237,14 +238,14 @@ def cases(o: Outcome, given: tuple[Term, ...], claim: Term) -> list[tuple[tuple[
     tests: dict[Term, None] = {}
     chosen = {c.symbol for c in o.choices}
     for c in o.choices:
-        for part in tm.conjuncts(c.when):
+        for part in conjuncts(c.when):
             if chosen.isdisjoint(part.symbols):
                 tests[part.args[0] if part.op == "not" else part] = None
     found = [(given, claim)]
     for test in tests:
         split: list[tuple[tuple[Term, ...], Term]] = []
         for facts, goal in found:
-            if test not in set(tm.walk(goal)):
+            if test not in set(walk(goal)):
                 split.append((facts, goal))
                 continue
             for holds in (True, False):
@@ -255,17 +256,17 @@ def cases(o: Outcome, given: tuple[Term, ...], claim: Term) -> list[tuple[tuple[
 
 
 def assume(t: Term, test: Term, holds: bool) -> Term:
-    return tm.rewrite(t, lambda node: tm.truth(holds) if node is test else None)
+    return rewrite(t, lambda node: tm.truth(holds) if node is test else None)
 
 
 @cache
 def _speaks_of_alignment(t: Term) -> bool:
-    return any(node.op == "aligned" for node in tm.walk(t))
+    return any(node.op == "aligned" for node in walk(t))
 
 
 def touches(o: Outcome, p: Property) -> bool:
     """The outcome may change something that the property reads."""
-    return bool(o.changed() & tm.functions_of(p.body))
+    return bool(o.changed() & functions_of(p.body))
 
 
 def deviates(contract: Contract, p: Property) -> bool:
@@ -283,7 +284,7 @@ def choices_made(o: Outcome) -> list[Term]:
             there = tm.not_(tm.eq(c.symbol, tm.null(c.symbol.type)))
             exists_it = tm.app(tm.existence(c.symbol.type), (c.symbol,))
             other = tm.fresh(c.name, c.symbol.type)
-            none = tm.forall((other,), tm.not_(tm.substitute(c.condition, {c.symbol: other})))
+            none = tm.forall((other,), tm.not_(substitute(c.condition, {c.symbol: other})))
             found.append(tm.implies(there, tm.and_(exists_it, c.condition, c.when)))
             found.append(tm.or_(there, tm.not_(c.when), none))
     return found

@@ -20,6 +20,7 @@ from vmaspace.checker.language.types import BOOL, Type
 from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import Source, build, flatten
 from vmaspace.checker.logic.contract import in_word
+from vmaspace.checker.logic.rewriting import conjuncts, rewrite, substitute, walk
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.terms import Function, Term
 
@@ -131,7 +132,7 @@ class Query:
 
     def offer(self, t: Term) -> None:
         """A formula that holds, to be asserted when a model contradicts it: most of what holds does not matter."""
-        for part in tm.conjuncts(t):
+        for part in conjuncts(t):
             self.universals.append(Universal("", (), tm.TRUE, part, tm.TRUE))
             self.mention(part)
 
@@ -194,7 +195,7 @@ class Query:
             a, b = t.args
             both = tm.and_(tm.or_(tm.not_(a), b), tm.or_(a, tm.not_(b)))
             return self.prepare(both, positive, name, top)
-        return tm.rewrite(
+        return rewrite(
             t, lambda node: self.defined(node, name) if node.op in ("forall", "exists") else None
         )
 
@@ -222,8 +223,8 @@ class Query:
             self.depths[s] = depth
             self.visit(s)
         if positive:
-            return self.prepare(tm.substitute(tm.and_(guard, t.body), mapping), True, name, False)
-        return self.prepare(tm.substitute(tm.implies(guard, t.body), mapping), False, name, False)
+            return self.prepare(substitute(tm.and_(guard, t.body), mapping), True, name, False)
+        return self.prepare(substitute(tm.implies(guard, t.body), mapping), False, name, False)
 
     def defined(self, t: Term, name: str) -> Term:
         """A symbol that is true exactly when the quantified formula is."""
@@ -291,12 +292,12 @@ class Query:
     def instance(self, u: Universal, values: tuple[Term, ...]) -> None:
         self.instances += 1
         mapping = dict(zip(u.binders, values, strict=True))
-        body = tm.substitute(tm.implies(u.guard, u.body), mapping)
+        body = substitute(tm.implies(u.guard, u.body), mapping)
         self.require(tm.implies(u.proxy, body), u.name, u.rank)
 
 
 def _quantified(t: Term) -> bool:
-    return any(n.op in tm.QUANTIFIERS for n in tm.walk(t))
+    return any(n.op in tm.QUANTIFIERS for n in walk(t))
 
 
 def universals_of_facts(functions: Iterable[Function], sorts: dict[str, bool]) -> list[Term]:

@@ -13,11 +13,11 @@ from vmaspace.checker.engines.prove.obligations import Obligation, Result
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.engines.traces import build_trace
 from vmaspace.checker.language.check import CheckedProgram
-from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.code import evaluator
 from vmaspace.checker.logic.contract import Contract, Property
 from vmaspace.checker.logic.elaborate import elaborate
 from vmaspace.checker.logic.points import NotLinear
+from vmaspace.checker.logic.rewriting import functions_of
 from vmaspace.checker.logic.state import State
 from vmaspace.checker.report.verdict import Kind
 
@@ -185,7 +185,7 @@ class Worker:
         known = {*contract.variables, *contract.givens}
         found = []
         for q in library.values():
-            names = {f.name for f in tm.functions_of(q.body) if f.kind != "exists"}
+            names = {f.name for f in functions_of(q.body) if f.kind != "exists"}
             told = q.name in used or deviates(contract, q) or not names <= known
             if not told and not evaluator(q.body)(start, start, {}):
                 found.append(f"`{q.name}` would exclude this state: {q.sentence}")

@@ -10,6 +10,7 @@ from vmaspace.checker.logic.packed.expressions import Expressions
 from vmaspace.checker.logic.packed.layout import PIECES, Column, Layout, ScopeError
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.packed.orbits import classes
+from vmaspace.checker.logic.rewriting import substitute
 
 
 def blank_text(layout: Layout) -> str:
@@ -71,6 +72,6 @@ def first_is_harmless(code: Expressions) -> list[str]:
                     raise ScopeError(f"{op.name}: `first {c.name}` depends on more than the state, so symmetry cannot be used")
                 for e in (e for group in groups[sort] for e in group):
                     element = tm.const(e - 1, c.symbol.type)
-                    test = code.expr(tm.substitute(condition, {c.symbol: element}))
+                    test = code.expr(substitute(condition, {c.symbol: element}))
                     found[f"not {test} or is_blank_{sort}(S, {e})"] = None
     return list(found)

@@ -11,6 +11,7 @@ from vmaspace.checker.logic import terms as tm
 from vmaspace.checker.logic.packed.layout import Layout
 from vmaspace.checker.logic.packed.runtime import MOST_POINTS
 from vmaspace.checker.logic.points import NotLinear
+from vmaspace.checker.logic.rewriting import rewrite
 from vmaspace.checker.logic.terms import Term
 
 Interval = tuple[int, int]
@@ -42,7 +43,7 @@ class Intervals:
                 return tm.const(value, node.type)
             return None
 
-        return tm.rewrite(t, leaf, self._folded)
+        return rewrite(t, leaf, self._folded)
 
     # --- intervals -------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from vmaspace.checker.logic.packed.expressions import Expressions
 from vmaspace.checker.logic.packed.layout import Layout, ScopeError
 from vmaspace.checker.logic.packed.lines import Lines
 from vmaspace.checker.logic.points import NotLinear
+from vmaspace.checker.logic.rewriting import functions_of, restage, rewrite, substitute
 from vmaspace.checker.logic.terms import Term
 
 # Words of the context.
@@ -136,7 +137,7 @@ class Program:
         for p in self.contract.properties.values():
             if not is_of_steps(p) or not p.speaks_of(op.name):
                 continue
-            if p.kind != "after" and (not changes or not o.changed() & tm.functions_of(p.body)):
+            if p.kind != "after" and (not changes or not o.changed() & functions_of(p.body)):
                 continue
             formula = self.code.fold(self.claim(p, op, o, changes))
             if formula is tm.TRUE:
@@ -149,13 +150,13 @@ class Program:
     def claim(self, p: Property, op: Operation, o: Outcome, changes: bool) -> Term:
         """What a property says of a step that ended like this."""
         if p.kind == "invariant":
-            return tm.implies(p.body, tm.restage(p.body, 1))
+            return tm.implies(p.body, restage(p.body, 1))
         body = p.body
         if p.kind == "after":
             known = {STATUS_SYMBOL: self.contract.status(o.status)}
             for result in p.results:
                 known[result] = op.result(o, result.name.removeprefix("result."), result.type)
-            body = tm.substitute(body, known)
+            body = substitute(body, known)
         return body if changes else earlier(body)
 
     def _failure(self, name: str, operation: str | None) -> int:
@@ -222,11 +223,11 @@ def earlier(t: Term) -> Term:
 
     def leaf(node: Term) -> Term | None:
         if node.op == "app" and node.stage == 1:
-            return tm.app(node.function, (tm.rewrite(a, leaf, memo) for a in node.args))
+            return tm.app(node.function, (rewrite(a, leaf, memo) for a in node.args))
         if node.op in tm.QUANTIFIERS and node.stage == 1:
-            body = tm.rewrite(node.body, leaf, memo)
+            body = rewrite(node.body, leaf, memo)
             build = {"forall": tm.forall, "exists": tm.exists, "count": tm.count}[node.op]
             return build(node.binders, body)
         return None
 
-    return tm.rewrite(t, leaf, memo)
+    return rewrite(t, leaf, memo)

@@ -9,6 +9,7 @@ from vmaspace.checker.engines.prove.instantiation import Compiled, Query, univer
 from vmaspace.checker.engines.standard import standard_contract
 from vmaspace.checker.language.types import BOOL, INT, Type
 from vmaspace.checker.logic import terms as tm
+from vmaspace.checker.logic.rewriting import functions_of, walk
 from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.terms import Function
 
@@ -56,7 +57,7 @@ def test_every_library_property_speaks_of_something():
     for p in contract.properties.values():
         assert p.sentence
         assert p.kind == "reach" or p.supporting or p.source
-        assert tm.functions_of(p.body) or p.kind == "after", p.name
+        assert functions_of(p.body) or p.kind == "after", p.name
 
 
 ITEM = Type("sort", "Region")
@@ -118,7 +119,7 @@ def test_a_count_changes_by_what_named_elements_contribute():
     assert len(counts) == 1
     assert counts[0].stage == 0
     assert len(conditions) == 1
-    assert not any(t.op == "count" for t in tm.walk(rewritten))
+    assert not any(t.op == "count" for t in walk(rewritten))
 
 
 def test_counting_two_things_at_once_is_not_covered():
