@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import ADDRESS_SPACE, MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
 from vmaspace.model.region_tree import SATURATED, Entry, Node
 from vmaspace.model.status import ZX_ERR_NO_RESOURCES, ZX_OK, AssertionViolation, Status
 
@@ -41,15 +41,14 @@ def candidate(
     *Kernel:* `RegionList::FindSpotAtIndex` (zircon/kernel/vm/include/vm/vm_address_region.h)
     *Fails with:* nothing.
     """
-    if upper_limit == MAX_U64:
-        upper_limit = ADDRESS_SPACE  # the largest number stands for no limit: the very last page can be taken
+    end = parent_base + parent_size
+    limit = end if upper_limit == MAX_U64 else min(end, upper_limit)  # the largest number stands for no limit
     pages = size >> PAGE_SHIFT
     needed = min(pages, SATURATED)  # a saturated gap may have any room
     step = 1 << align_pow2
     mask = -step
     spare = step - size  # a gap has one candidate for each `step` bytes of its aligned part, and of this beside it
     is_any_page = align_pow2 == PAGE_SHIFT
-    end = parent_base + parent_size
     after, counted = parent_base - 1, 0  # the last byte before a gap; how many candidates lie below it
     entries: Iterator[Entry] = iter([(end, end, None)])
     pending: list[Iterator[Entry]] = []  # what comes after the node whose entries are looked at, innermost last
@@ -58,26 +57,25 @@ def candidate(
         entries = root.entries()
     while True:
         for base, last, node in entries:
+            if node is not None and is_any_page and node.min_gap >= pages and base - after > size and last < limit:
+                # All gaps up to `last` have room: of its pages, each has one candidate less than it is long.
+                counted_below = counted + (last >> PAGE_SHIFT) - (after >> PAGE_SHIFT) - node.covered - node.count * (pages - 1)
+                if counted_below <= index:
+                    after, counted = last, counted_below
+                    continue
             first = (after + step) & mask
-            count = (min(base, upper_limit) - first + spare) >> align_pow2
+            count = ((base if base < limit else limit) - first + spare) >> align_pow2
             if count > 0:
                 counted += count
                 if index < counted:
                     return first + ((index - counted + count) << align_pow2), counted
-            if base > upper_limit:
+            if base >= limit:
                 return None, counted
             after = last
-            if node is None or node.max_gap < needed:
-                continue
-            # There are at most so many below the node as there are pages.
-            if is_any_page and counted + ((last + 1 - base) >> PAGE_SHIFT) <= index and last < upper_limit:
-                gaps = node.gaps_below()
-                if gaps.narrowest >= pages:
-                    counted += gaps.total - gaps.number * (pages - 1)
-                    continue
-            pending.append(entries)
-            entries, after = node.entries(), base - 1
-            break
+            if node is not None and node.max_gap >= needed:
+                pending.append(entries)
+                entries, after = node.entries(), base - 1
+                break
         else:
             if not pending:
                 return None, counted

@@ -4,7 +4,8 @@ Mirrors the augmented tree behind `RegionList` (`zircon/kernel/vm/include/vm/vm_
 (`vm/vm_address_region_observer.h`). A summary is made of `min_addr`, the base of the lowest region below the node;
 `max_addr`, the last byte of the highest; and `max_gap`, the pages of the largest gap between two neighbours below it.
 
-The kernel counts what lies below a node one by one. Here it is counted once, and remembered until something below changes.
+The kernel counts the gaps below a node one by one. Here a summary has three numbers more, by which they are counted at once:
+how many regions there are, how many pages these cover, and the smallest gap.
 
 Does not model how wide the kernel's own nodes are, and so not where they split.
 """
@@ -14,10 +15,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import repeat
-from operator import gt, sub
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import sub
+from typing import TYPE_CHECKING, Final
 
-from vmaspace.model.constants import MAX_U64, PAGE_SHIFT, Vaddr
+from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
 from vmaspace.model.status import AssertionViolation
 
 if TYPE_CHECKING:
@@ -26,35 +27,31 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/include/vm/vm_address_region_observer.h"
 _LIST_FILE = "zircon/kernel/vm/include/vm/vm_address_region.h"
 
-FANOUT: Final = 6  # the most entries of a node
+FANOUT: Final = 8  # the most entries of a node
 SATURATED: Final = (1 << PAGE_SHIFT) - 1  # pages; read as "at least so many"
 
 
 Entry = tuple[Vaddr, Vaddr, "Node | None"]  # of a node: lowest base, last byte, and the node below; None: a region
 
 
-class Gaps(NamedTuple):
-    """The gaps between two neighbours below a node, in pages."""
-
-    number: int
-    total: int
-    narrowest: int  # of a piece that is listed beside the whole below 0; without gaps `MAX_U64`
-
-
 class Node:
     """A node and its summary.
 
-    bases, lasts: of each entry, its lowest base and its last byte. max_gap: in pages, saturating.
+    bases, lasts: of each entry, its lowest base and its last byte. max_gap: in pages, saturating. min_gap: in pages; of a
+    piece that is listed beside the whole below 0, without gaps `MAX_U64`. count, covered: the regions below, and the pages
+    that they cover.
     """
 
-    __slots__ = ("_gaps", "bases", "lasts", "max_addr", "max_gap", "min_addr")
+    __slots__ = ("bases", "count", "covered", "lasts", "max_addr", "max_gap", "min_addr", "min_gap")
 
-    _gaps: Gaps | None  # None: not counted since the last change
     bases: list[Vaddr]
     lasts: list[Vaddr]
     min_addr: Vaddr
     max_addr: Vaddr
     max_gap: int
+    min_gap: int
+    count: int
+    covered: int
 
     def size(self) -> int:
         """How many entries the node has."""
@@ -67,31 +64,38 @@ class Node:
         *Fails with:* nothing.
         *Asserts:* last bytes ascend; the bases do, as entries are put in by them.
         """
-        lasts = self.lasts
-        self._gaps = None
+        bases, lasts = self.bases, self.lasts
         if lasts:
-            if any(map(gt, lasts, lasts[1:])):
+            if sorted(lasts) != lasts:
                 raise AssertionViolation("bases and last bytes of the list ascend", _FILE)
-            self.min_addr, self.max_addr = self.bases[0], lasts[-1]
-            self.max_gap = self.widest_gap()
+            self.min_addr, self.max_addr = bases[0], lasts[-1]
+            steps = list(map(sub, bases[1:], lasts))
+            self.max_gap = self.widest_gap(steps)
+            self.min_gap = self.narrowest_gap(steps)
 
-    def widest_gap(self) -> int:
-        """The largest gap between two entries, in pages, at most `SATURATED`.
+    def widest_gap(self, steps: list[ByteSize]) -> int:
+        """The largest gap, in pages, at most `SATURATED`. steps: from the last byte of each entry to the base of the next.
 
         While a mapping is split, the piece on the right is listed beside the whole: that is no gap.
         """
-        gap = max(map(sub, self.bases[1:], self.lasts), default=0) - 1
-        return min(gap >> PAGE_SHIFT, SATURATED) if gap > 0 else 0
+        gap = max(steps) - 1 >> PAGE_SHIFT if steps else 0
+        return 0 if gap < 0 else gap if gap < SATURATED else SATURATED
 
-    def gaps_below(self) -> Gaps:
-        """All gaps between two regions below the node."""
-        if self._gaps is None:
-            self._gaps = self._count_gaps()
-        return self._gaps
+    def narrowest_gap(self, steps: list[ByteSize]) -> int:
+        """The smallest gap, in pages."""
+        return min(steps) - 1 >> PAGE_SHIFT if steps else MAX_U64
 
-    def _count_gaps(self) -> Gaps:
-        pages = [distance - 1 >> PAGE_SHIFT for distance in map(sub, self.bases[1:], self.lasts)]
-        return Gaps(len(pages), sum(pages), min(pages, default=MAX_U64))
+    def _gave(self, right: Node) -> None:
+        """Entries went to another node: make the summary anew."""
+        self.count -= right.count
+        self.covered -= right.covered
+        self.summarize()
+
+    def _took(self, right: Node) -> None:
+        """Entries came from another node: make the summary anew."""
+        self.count += right.count
+        self.covered += right.covered
+        self.summarize()
 
     def entries(self) -> Iterator[Entry]:
         """What is right below the node, in address order."""
@@ -127,6 +131,8 @@ class Leaf(Node):
         self.regions = regions
         self.bases = [region.base for region in regions]
         self.lasts = [region.base + region.size - 1 for region in regions]
+        self.count = len(regions)
+        self.covered = sum(map(_pages, regions))
         self.summarize()
 
     def entries(self) -> Iterator[Entry]:
@@ -138,7 +144,7 @@ class Leaf(Node):
         middle = len(self.regions) // 2
         right = type(self)(self.regions[middle:])
         del self.regions[middle:], self.bases[middle:], self.lasts[middle:]
-        self.summarize()
+        self._gave(right)
         return right
 
     def absorb(self, right: Node) -> None:
@@ -147,7 +153,7 @@ class Leaf(Node):
         self.regions += right.regions
         self.bases += right.bases
         self.lasts += right.lasts
-        self.summarize()
+        self._took(right)
 
     def insert(self, region: VmAddressRegionOrMapping) -> None:
         """Add a region."""
@@ -155,12 +161,16 @@ class Leaf(Node):
         self.regions.insert(index, region)
         self.bases.insert(index, region.base)
         self.lasts.insert(index, region.base + region.size - 1)
+        self.count += 1
+        self.covered += _pages(region)
         self.summarize()
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
         """Take a region out."""
         index = self._place_of(region)
         del self.regions[index], self.bases[index], self.lasts[index]
+        self.count -= 1
+        self.covered -= _pages(region)
         self.summarize()
 
     def replace(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
@@ -168,6 +178,7 @@ class Leaf(Node):
         index = self._place_of(old)
         self.regions[index] = new
         self.lasts[index] = new.base + new.size - 1
+        self.covered += _pages(new) - _pages(old)
         self.summarize()
 
     def _place_of(self, region: VmAddressRegionOrMapping) -> int:
@@ -178,40 +189,38 @@ class Leaf(Node):
 
 
 class Inner(Node):
-    """A node of nodes, all of the same height. gaps: the `max_gap` of each."""
+    """A node of nodes, all of the same height. widest, narrowest: the `max_gap` and the `min_gap` of each."""
 
-    __slots__ = ("gaps", "nodes")
+    __slots__ = ("narrowest", "nodes", "widest")
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
         self.bases = [node.min_addr for node in nodes]
         self.lasts = [node.max_addr for node in nodes]
-        self.gaps = [node.max_gap for node in nodes]
+        self.widest = [node.max_gap for node in nodes]
+        self.narrowest = [node.min_gap for node in nodes]
+        self.count = sum(node.count for node in nodes)
+        self.covered = sum(node.covered for node in nodes)
         self.summarize()
 
     def entries(self) -> Iterator[Entry]:
         """The nodes right below."""
         return zip(self.bases, self.lasts, self.nodes, strict=True)
 
-    def widest_gap(self) -> int:
+    def widest_gap(self, steps: list[ByteSize]) -> int:
         """The largest gap in or between the nodes right below, in pages, at most `SATURATED`."""
-        return max(super().widest_gap(), *self.gaps)
+        return max(Node.widest_gap(self, steps), *self.widest)
 
-    def _count_gaps(self) -> Gaps:
-        number, total, narrowest = super()._count_gaps()
-        for node in self.nodes:
-            below = node.gaps_below()
-            number += below.number
-            total += below.total
-            narrowest = min(narrowest, below.narrowest)
-        return Gaps(number, total, narrowest)
+    def narrowest_gap(self, steps: list[ByteSize]) -> int:
+        """The smallest gap in or between the nodes right below, in pages."""
+        return min(Node.narrowest_gap(self, steps), *self.narrowest)
 
     def split(self) -> Node:
         """Move the upper half of the nodes to another one."""
         middle = len(self.nodes) // 2
         right = type(self)(self.nodes[middle:])
-        del self.nodes[middle:], self.bases[middle:], self.lasts[middle:], self.gaps[middle:]
-        self.summarize()
+        del self.nodes[middle:], self.bases[middle:], self.lasts[middle:], self.widest[middle:], self.narrowest[middle:]
+        self._gave(right)
         return right
 
     def absorb(self, right: Node) -> None:
@@ -220,14 +229,17 @@ class Inner(Node):
         self.nodes += right.nodes
         self.bases += right.bases
         self.lasts += right.lasts
-        self.gaps += right.gaps
-        self.summarize()
+        self.widest += right.widest
+        self.narrowest += right.narrowest
+        self._took(right)
 
     def insert(self, region: VmAddressRegionOrMapping) -> None:
         """Add a region below, and part the node that becomes too large by it."""
         index = self._index_of(region.base)
         node = self.nodes[index]
         node.insert(region)
+        self.count += 1
+        self.covered += _pages(region)
         if len(node.bases) > FANOUT:
             self._enter(index + 1, node.split())
         self._look_at(index)
@@ -238,12 +250,14 @@ class Inner(Node):
         nodes = self.nodes
         node = nodes[index]
         node.remove(region)
+        self.count -= 1
+        self.covered -= _pages(region)
         if not node.bases:
             self._leave(index)
             self.summarize()
             return
         left = min(index, len(nodes) - 2)
-        if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= FANOUT:
+        if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= FANOUT // 2:
             nodes[left].absorb(nodes[left + 1])
             self._leave(left + 1)
             index = left
@@ -253,6 +267,7 @@ class Inner(Node):
         """Put `new` where `old` is."""
         index = self._index_of(old.base)
         self.nodes[index].replace(old, new)
+        self.covered += _pages(new) - _pages(old)
         self._look_at(index)
 
     def _index_of(self, base: Vaddr) -> int:
@@ -263,16 +278,25 @@ class Inner(Node):
         self.nodes.insert(index, node)
         self.bases.insert(index, node.min_addr)
         self.lasts.insert(index, node.max_addr)
-        self.gaps.insert(index, node.max_gap)
+        self.widest.insert(index, node.max_gap)
+        self.narrowest.insert(index, node.min_gap)
 
     def _leave(self, index: int) -> None:
-        del self.nodes[index], self.bases[index], self.lasts[index], self.gaps[index]
+        del self.nodes[index], self.bases[index], self.lasts[index], self.widest[index], self.narrowest[index]
 
     def _look_at(self, index: int) -> None:
         """Something below a node has changed: where its summary has too, note that, and make ours anew."""
-        self._gaps = None
         node = self.nodes[index]
-        base, last, gap = node.min_addr, node.max_addr, node.max_gap
-        if base != self.bases[index] or last != self.lasts[index] or gap != self.gaps[index]:
-            self.bases[index], self.lasts[index], self.gaps[index] = base, last, gap
+        if (
+            node.min_addr != self.bases[index]
+            or node.max_addr != self.lasts[index]
+            or node.max_gap != self.widest[index]
+            or node.min_gap != self.narrowest[index]
+        ):
+            self.bases[index], self.lasts[index] = node.min_addr, node.max_addr
+            self.widest[index], self.narrowest[index] = node.max_gap, node.min_gap
             self.summarize()
+
+
+def _pages(region: VmAddressRegionOrMapping) -> int:
+    return region.size + PAGE_MASK >> PAGE_SHIFT

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from vmaspace.model.constants import MAX_U64
 from vmaspace.model.region_list import RegionList
 from vmaspace.model.region_tree import FANOUT, SATURATED, Inner, Node
 from vmaspace.model.status import AssertionViolation, Status
@@ -122,6 +123,8 @@ def assert_exact(node: Node) -> list[VmAddressRegion]:
     gaps = [(right.base - left.end) // P for left, right in pairwise(below)]
     assert (node.min_addr, node.max_addr) == (below[0].base, below[-1].end - 1)
     assert node.max_gap == min(max(gaps, default=0), SATURATED)
+    assert node.min_gap == min(gaps, default=MAX_U64)
+    assert (node.count, node.covered) == (len(below), sum(region.size // P for region in below))
     return below
 
 

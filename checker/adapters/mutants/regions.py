@@ -89,9 +89,8 @@ class RemovalLeavesTheLargestGap(System):
 class _GapWraps(Leaf):
     __slots__ = ()
 
-    def widest_gap(self) -> int:
-        gaps = (right - left - 1 for left, right in zip(self.lasts, self.bases[1:], strict=False))
-        return max(gaps, default=0) >> PAGE_SHIFT & SATURATED
+    def widest_gap(self, steps: list[int]) -> int:
+        return max(steps, default=1) - 1 >> PAGE_SHIFT & SATURATED
 
 
 class _GapWrapsInList(RegionList):
@@ -130,8 +129,8 @@ class SplitLeavesTheSummary(System):
 class _OnlyInnerGaps(Inner):
     __slots__ = ()
 
-    def widest_gap(self) -> int:
-        return max(self.gaps)
+    def widest_gap(self, steps: list[int]) -> int:
+        return max(self.widest)
 
 
 class _OnlyInnerGapsInList(RegionList):
