@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from vmaspace.model.allocator import find_spot
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, ByteSize, Vaddr
-from vmaspace.model.region_tree import FANOUT, Inner, Leaf, Node
+from vmaspace.model.region_tree import Inner, Leaf, Node
 from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class RegionList:
             self.root = self.leaf_class([region])
         else:
             self.root.insert(region)
-            if self.root.size() > FANOUT:
+            if self.root.size() > self.root.most:
                 self.root = self.inner_class([self.root, self.root.split()])
         self._count += 1
         return ZX_OK

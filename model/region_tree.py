@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import repeat
 from operator import sub
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
 from vmaspace.model.status import AssertionViolation
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/include/vm/vm_address_region_observer.h"
 _LIST_FILE = "zircon/kernel/vm/include/vm/vm_address_region.h"
 
-FANOUT: Final = 8  # the most entries of a node
+REGIONS: Final = 6  # the most of a leaf: few, so that a handful of regions is a tree already
+NODES: Final = 16  # the most right below a node of nodes
 SATURATED: Final = (1 << PAGE_SHIFT) - 1  # pages; read as "at least so many"
 
 
@@ -44,6 +45,7 @@ class Node:
 
     __slots__ = ("bases", "count", "covered", "lasts", "max_addr", "max_gap", "min_addr", "min_gap")
 
+    most: ClassVar[int]  # entries
     bases: list[Vaddr]
     lasts: list[Vaddr]
     min_addr: Vaddr
@@ -110,7 +112,7 @@ class Node:
         raise NotImplementedError
 
     def insert(self, region: VmAddressRegionOrMapping) -> None:
-        """Add a region below the node, which may then have one entry more than `FANOUT`."""
+        """Add a region below the node, which may then have one entry more than `most`."""
         raise NotImplementedError
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
@@ -126,6 +128,8 @@ class Leaf(Node):
     """A node of regions."""
 
     __slots__ = ("regions",)
+
+    most = REGIONS
 
     def __init__(self, regions: list[VmAddressRegionOrMapping]) -> None:
         self.regions = regions
@@ -193,6 +197,8 @@ class Inner(Node):
 
     __slots__ = ("narrowest", "nodes", "widest")
 
+    most = NODES
+
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
         self.bases = [node.min_addr for node in nodes]
@@ -240,7 +246,7 @@ class Inner(Node):
         node.insert(region)
         self.count += 1
         self.covered += _pages(region)
-        if len(node.bases) > FANOUT:
+        if len(node.bases) > node.most:
             self._enter(index + 1, node.split())
         self._look_at(index)
 
@@ -257,7 +263,7 @@ class Inner(Node):
             self.summarize()
             return
         left = min(index, len(nodes) - 2)
-        if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= FANOUT // 2:
+        if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= node.most // 2:
             nodes[left].absorb(nodes[left + 1])
             self._leave(left + 1)
             index = left

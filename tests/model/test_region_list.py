@@ -7,7 +7,7 @@ import pytest
 
 from vmaspace.model.constants import MAX_U64
 from vmaspace.model.region_list import RegionList
-from vmaspace.model.region_tree import FANOUT, SATURATED, Inner, Node
+from vmaspace.model.region_tree import SATURATED, Inner, Node
 from vmaspace.model.status import AssertionViolation, Status
 from vmaspace.model.system import System
 from vmaspace.model.vmar import VmAddressRegion
@@ -119,7 +119,7 @@ def assert_exact(node: Node) -> list[VmAddressRegion]:
         if isinstance(node, Inner)
         else list(node.regions)
     )
-    assert 0 < node.size() <= FANOUT
+    assert 0 < node.size() <= node.most
     gaps = [(right.base - left.end) // P for left, right in pairwise(below)]
     assert (node.min_addr, node.max_addr) == (below[0].base, below[-1].end - 1)
     assert node.max_gap == min(max(gaps, default=0), SATURATED)

@@ -129,6 +129,8 @@ class SplitLeavesTheSummary(System):
 class _OnlyInnerGaps(Inner):
     __slots__ = ()
 
+    most = 6  # narrow, so that a short run comes to nodes of nodes
+
     def widest_gap(self, steps: list[int]) -> int:
         return max(self.widest)
 
