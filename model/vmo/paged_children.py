@@ -110,13 +110,13 @@ class PagedChildren(PagerOrders):
         """A window on `[offset, offset + size)` of this VMO.
 
         *Kernel:* `VmObjectPaged::CreateChildSlice` (zircon/kernel/vm/vm_object_paged.cc)
-        *Fails with:* INVALID_ARGS for a misaligned offset or size; OUT_OF_RANGE beyond the size; NOT_SUPPORTED for
-        discardable and resizable VMOs; NO_MEMORY.
+        *Fails with:* INVALID_ARGS for a misaligned offset or size, and beyond the size; NOT_SUPPORTED for discardable and
+        resizable VMOs; NO_MEMORY.
         """
         if (offset | size) & PAGE_MASK:
             return ZX_ERR_INVALID_ARGS, None
         if self._check_range(offset, size) is not ZX_OK:
-            return ZX_ERR_OUT_OF_RANGE, None
+            return ZX_ERR_INVALID_ARGS, None
         if self.is_discardable or self.is_resizable:
             return ZX_ERR_NOT_SUPPORTED, None
         return self._sharing_child(self.cow_offset + offset, size)

@@ -18,7 +18,6 @@ from vmaspace.model.status import (
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
-    ZX_ERR_OUT_OF_RANGE,
     ZX_OK,
     AssertionViolation,
     Status,
@@ -95,12 +94,12 @@ class VmObjectPhysical(VmObject):
         """A window on `[offset, offset + size)` of this VMO.
 
         *Kernel:* `VmObjectPhysical::CreateChildSlice` (zircon/kernel/vm/vm_object_physical.cc)
-        *Fails with:* INVALID_ARGS for a misaligned offset or size; OUT_OF_RANGE beyond the size; NO_MEMORY.
+        *Fails with:* INVALID_ARGS for a misaligned offset or size, and beyond the size; NO_MEMORY.
         """
         if (offset | size) & PAGE_MASK:
             return ZX_ERR_INVALID_ARGS, None
         if offset + size > self._size:
-            return ZX_ERR_OUT_OF_RANGE, None
+            return ZX_ERR_INVALID_ARGS, None
         if not self.system.heap.allocate():
             return ZX_ERR_NO_MEMORY, None
         child = self.system.physical_vmo_class(self.system, self.paddr + offset, size, lock=self.lock)

@@ -52,6 +52,14 @@ SPLIT = {  # across 1 GiB: two tables at each of the two lowest levels
     "existing": "error",
 }
 
+CODE = {
+    "vmar": "p.vmar",
+    "options": ["PERM_READ", "PERM_EXECUTE"],
+    "offset": 0,
+    "vmo_offset": 0,
+    "size": PAGE,
+}
+
 CASES: dict[str, list[tuple]] = {
     "profiles": [
         PROCESS,
@@ -64,6 +72,8 @@ CASES: dict[str, list[tuple]] = {
         ("vmar.set_profile", {"vmar": "p.vmar", "profile": "v"}, refused("WRONG_TYPE")),
         ("vmar.set_profile", {"vmar": "p.vmar", "profile": "d"}, OK),
         ("expect.high_priority", {"of": "v", "high": False}, {}),
+        ("handle.duplicate", {"of": "p.vmar", "drop": ["OP_CHILDREN"]}, OK, "w"),
+        ("vmar.set_profile", {"vmar": "w", "profile": "h"}, refused("ACCESS_DENIED")),
         ("handle.close", {"handle": "d"}, OK),
         ("vmar.set_profile", {"vmar": "p.vmar", "profile": "d"}, refused("BAD_HANDLE")),
     ],
@@ -108,6 +118,25 @@ CASES: dict[str, list[tuple]] = {
             for kind in ("snapshot", "snapshot_at_least_on_write", "snapshot_modified", "slice")
         ],
         ("vmo.clone", {"of": "v", "type": "reference", "offset": 0, "size": 0}, OK, "r"),
+    ],
+    "what the handle of a child may do": [
+        PROCESS,
+        ("vmo.create", {"size": PAGE, "options": ["EXECUTABLE"]}, OK, "v"),
+        ("vmo.clone", {"of": "v", "type": "snapshot", "offset": 0, "size": PAGE}, OK, "copy"),
+        ("vmo.clone", {"of": "v", "type": "snapshot", "offset": 0, "size": PAGE, "options": ["NO_WRITE"]}, OK, "code"),
+        ("vmar.map", {**CODE, "vmo": "copy"}, refused("ACCESS_DENIED")),
+        mapped(**{**CODE, "vmo": "code"}),
+        ("vmo.write", {"vmo": "copy", "offset": 0, "len": 1}, OK),
+        ("vmo.write", {"vmo": "code", "offset": 0, "len": 1}, refused("ACCESS_DENIED")),
+        ("handle.duplicate", {"of": "v", "rights": ["READ", "MAP"]}, OK, "poor"),
+        ("vmo.clone", {"of": "poor", "type": "slice", "offset": 0, "size": PAGE}, refused("ACCESS_DENIED")),
+        ("vmo.clone", {"of": "v", "type": "slice", "offset": PAGE, "size": PAGE}, refused("INVALID_ARGS")),
+        ("vmo.clone", {"of": "v", "type": "slice", "offset": 0, "size": 1}, OK, "s"),
+        ("vmo.resize", {"vmo": "copy", "size": 0}, refused("UNAVAILABLE")),
+        ("vmo.clone", {"of": "v", "type": "snapshot", "offset": 0, "size": PAGE, "options": ["RESIZABLE"]}, OK, "c"),
+        ("vmo.resize", {"vmo": "c", "size": 2 * PAGE}, OK),
+        ("handle.duplicate", {"of": "c", "drop": ["RESIZE"]}, OK, "d"),
+        ("vmo.resize", {"vmo": "d", "size": 0}, refused("ACCESS_DENIED")),
     ],
     "null as JSON has it": [("aspace.create", {"type": "kernel"}, {"result": None})],
     "looking in an address space": [

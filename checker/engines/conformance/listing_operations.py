@@ -67,7 +67,7 @@ _LISTING = "status count bases_non_descending preorder entries contains_once"
 @operation("vmar.maps", _LISTING, vmar=OBJECT)
 def maps_of_vmar(env: Environment, vmar: Bound) -> Answer:
     """What a VMAR holds."""
-    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher)
+    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher, Right.INSPECT)
     if dispatcher is None:
         return Answer(status.name)
     status, entries = vmar_maps(dispatcher.vmar)

@@ -262,16 +262,19 @@ def profile_create(env: Environment, kind: str) -> Answer:
     found = [priority for priority in MemoryPriority if named == {priority.name.lower()}]
     if not found:
         raise Unsupported(f"a profile of the kind {kind!r}")
-    return Answer(bound={"": Bound(Handle(_Profile(env.system, found[0]), BASIC_RIGHTS))})
+    return Answer(bound={"": Bound(Handle(_Profile(env.system, found[0]), BASIC_RIGHTS | Right.APPLY_PROFILE))})
 
 
 @operation("vmar.set_profile", vmar=OBJECT, profile=OBJECT)
 def vmar_set_profile(env: Environment, vmar: Bound, profile: Bound) -> Answer:
-    """Give a VMAR, and all below it, the memory priority of a profile."""
-    status, chosen = lookup(env.handle(profile), _Profile)
+    """Give a VMAR, and all below it, the memory priority of a profile.
+
+    *Kernel:* `sys_object_set_profile` (zircon/kernel/lib/syscalls/profile.cc)
+    """
+    status, chosen = lookup(env.handle(profile), _Profile, Right.APPLY_PROFILE)
     if chosen is None:
         return Answer(status.name)
-    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher)
+    status, dispatcher = lookup(env.handle(vmar), VmAddressRegionDispatcher, Right.OP_CHILDREN)
     if dispatcher is None:
         return Answer(status.name)
     return Answer(dispatcher.vmar.set_memory_priority(chosen.priority).name)

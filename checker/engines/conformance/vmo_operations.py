@@ -23,11 +23,13 @@ from vmaspace.checker.engines.conformance.vocabulary import (
 from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE
 from vmaspace.model.flags import MmuFlag, Right
 from vmaspace.model.object.dispatcher import Handle, VmObjectDispatcher, lookup, vmo_handle
-from vmaspace.model.status import ZX_OK, Status
+from vmaspace.model.status import ZX_ERR_INVALID_ARGS, ZX_OK, Status
 from vmaspace.model.vmo import CloneType, RangeChangeOp, VmObject, VmoKind
+from vmaspace.model.vmo.kinds import round_vmo_size
 
 _CACHE_POLICIES = {"CACHED", "UNCACHED", "UNCACHED_DEVICE", "WRITE_COMBINING"}
 _CLONES = {kind.name.lower(): kind for kind in CloneType}
+_CHILDREN = (*_CLONES, "slice", "reference")
 
 
 def _vmo(env: Environment, bound: Bound, rights: Right = Right.NONE) -> tuple[Status, VmObject | None]:
@@ -106,28 +108,41 @@ def vmo_create_pager(
 def vmo_clone(
     env: Environment, of: Bound, type: str, offset: int, size: int, options: list[str] | None = None
 ) -> Answer:
-    """Make a child."""
+    """Make a child. Its handle has the rights of its parent's, except that a copy may be written and not executed.
+
+    *Kernel:* `sys_vmo_create_child` (zircon/kernel/lib/syscalls/vmo.cc)
+    """
     for option in options or []:
         if option not in ("RESIZABLE", "NO_WRITE"):
             raise Unsupported(f"the child option {option}")
-    status, vmo = _vmo(env, of, Right.READ)
+    if type not in _CHILDREN:
+        raise BadStep(f"unknown type of child {type!r}", nearest(type, list(_CHILDREN)))
+    resizable, read_only = "RESIZABLE" in (options or []), "NO_WRITE" in (options or [])
+    status, rounded = round_vmo_size(size)
+    if status is not ZX_OK:
+        return Answer(status.name)
+    if resizable and (read_only or type == "slice"):
+        return Answer(ZX_ERR_INVALID_ARGS.name)
+    passes_through = Right.RESIZE if resizable and type == "reference" else Right.NONE
+    status, vmo = _vmo(env, of, Right.DUPLICATE | Right.READ | passes_through)
     if vmo is None:
         return Answer(status.name)
-    resizable = "RESIZABLE" in (options or [])
     if type == "slice":
-        status, child = vmo.create_child_slice(offset, size)
+        status, child = vmo.create_child_slice(offset, rounded)
     elif type == "reference":
-        status, child = vmo.create_child_reference(offset, size)
-    elif type in _CLONES:
-        status, child = vmo.create_clone(_CLONES[type], offset, size, is_resizable=resizable)
+        status, child = vmo.create_child_reference(offset, rounded, is_resizable=resizable)
     else:
-        raise BadStep(f"unknown type of child {type!r}", nearest(type, [*_CLONES, "slice", "reference"]))
+        status, child = vmo.create_clone(_CLONES[type], offset, size, is_resizable=resizable)
     if child is None:
         return Answer(status.name)
-    rights = of.value.rights & Right.EXECUTE if isinstance(of.value, Handle) else Right.NONE
-    handle = vmo_handle(child, rights)
-    if "NO_WRITE" in (options or []):
-        handle.rights &= ~Right.WRITE
+    handle = vmo_handle(child)
+    rights = of.value.rights if isinstance(of.value, Handle) else handle.rights
+    rights = rights & ~Right.RESIZE | Right.GET_PROPERTY | Right.SET_PROPERTY
+    if read_only:
+        rights &= ~Right.WRITE
+    elif type in _CLONES:
+        rights = rights & ~Right.EXECUTE | Right.WRITE
+    handle.rights = rights | (Right.RESIZE if resizable else Right.NONE)
     return Answer(status.name, bound={"": Bound(handle)})
 
 
@@ -211,8 +226,10 @@ def vmo_range_unmap(env: Environment, vmo: Bound, offset: int, size: int) -> Ans
 
 @operation("vmo.resize", vmo=OBJECT, size=INTEGER)
 def vmo_resize(env: Environment, vmo: Bound, size: int) -> Answer:
-    """Change the size."""
-    status, object_ = _vmo(env, vmo, Right.WRITE | Right.RESIZE)
+    """Change the size; only of a VMO that has one to change is the right for it asked."""
+    status, object_ = _vmo(env, vmo, Right.WRITE)
+    if object_ is not None and object_.is_resizable:
+        status, object_ = _vmo(env, vmo, Right.RESIZE)
     return Answer(status.name if object_ is None else object_.resize(size).name)
 
 
