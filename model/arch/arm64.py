@@ -205,11 +205,11 @@ def _issue(owed: Shootdown) -> None:
         whole = "vmalls12e1is" if tables.is_guest else "vmalle1is" if tag is None else "aside1is"
         _broadcast(tables, whole, None, tag, True)
         return
-    for item in owed.items:
+    for va, _, is_terminal, _ in owed.items:
         name = ("vale1is", "vae1is") if tag is not None else ("vaale1is", "vaae1is")
         if tables.is_guest:
             name = ("ipas2le1is", "ipas2e1is")
-        _broadcast(tables, name[not item.is_terminal], item.va, tag, not item.is_terminal)
+        _broadcast(tables, name[not is_terminal], va, tag, not is_terminal)
 
 
 def _broadcast(tables: ArchTables, name: str, va: Vaddr | None, tag: Tag | None, with_tables: bool) -> None:
@@ -266,6 +266,7 @@ ARM64 = Arch(
     ),
     id_name="ASID",
     kernel_asid=GLOBAL_ASID,
+    kernel_asid_when_off=GLOBAL_ASID,
     first_id=FIRST_USER_ASID,
     last_id=0xFFFF,
     id_when_off=FIRST_USER_ASID,

@@ -68,7 +68,7 @@ class ArchVmAspace(ArchAccess):
         if arch.asserts_user_half and not self.is_kernel and self.base + self.size > self._top():
             raise AssertionViolation("an address space lies in what its page tables translate", arch.mmu_file)
         if self.is_kernel:
-            self.asid = arch.kernel_asid
+            self.asid = arch.kernel_asid if self.system.asids.is_in_use else arch.kernel_asid_when_off
             self.root = self.system.boot_tables.root
             self.pt_pages = self.system.boot_tables.pages
             self.tlb.kernel_tables = self

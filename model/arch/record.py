@@ -65,6 +65,7 @@ class Arch:
     # Roots and ids.
     id_name: str  # what the number of an address space is called
     kernel_asid: int
+    kernel_asid_when_off: int  # while the machine does not tell address spaces apart
     last_id: int  # of those that user spaces get
     first_id: int
     id_when_off: int  # of every user space while the machine does not tell them apart

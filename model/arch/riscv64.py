@@ -107,7 +107,7 @@ def _issue(owed: Shootdown) -> None:
         tags = [None]
     elif tables.unified is not None:
         tags.append(tables.unified.tag)
-    runs = [(None, 1)] if owed.is_full else [(item.va, item.pages) for item in owed.items]
+    runs = [(None, 1)] if owed.is_full else [(va, pages) for va, pages, _, _ in owed.items]
     for va, pages in runs:
         for tag in tags:
             tlb.issue("sfence.vma", va, tag)
@@ -164,6 +164,7 @@ RISCV64 = Arch(
     ),
     id_name="ASID",
     kernel_asid=GLOBAL_ASID,
+    kernel_asid_when_off=UNUSED_ID,
     first_id=FIRST_USER_ASID,
     last_id=0xFFFF,
     id_when_off=UNUSED_ID,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vmaspace.model.constants import PAGE_SIZE, Vaddr
 
@@ -20,13 +20,8 @@ if TYPE_CHECKING:
     from vmaspace.model.physical_memory import VmPage
 
 
-class Item(NamedTuple):
-    """One address, or a run of pages, that is to be invalidated."""
-
-    va: Vaddr
-    pages: int
-    is_terminal: bool
-    is_global: bool
+# One address, or a run of pages, that is to be invalidated: (address, pages, whether it is of a leaf, whether it is global).
+Item = tuple[Vaddr, int, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +69,13 @@ class Shootdown:
                 return
             self.flush()
         if rules.merges_runs and items:
-            last = items[-1]
-            if va == last.va:
+            start, pages, was_terminal, was_global = items[-1]
+            if va == start:
                 return
-            if va == last.va + last.pages * PAGE_SIZE:
-                items[-1] = last._replace(pages=last.pages + 1)
+            if va == start + pages * PAGE_SIZE:
+                items[-1] = start, pages + 1, was_terminal, was_global
                 return
-        items.append(Item(va, 1, is_terminal, is_global))
+        items.append((va, 1, is_terminal, is_global))
 
     def demand_everything(self) -> None:
         """What changed cannot be told by address."""

@@ -199,15 +199,15 @@ def _invalidate_on(cpu: int, owed: Shootdown, spaces: list[ArchTables], is_share
             tlb.issue("invpcid all of one", None, space.tag)
             tlb.drop(cpu, tag=space.tag)
         return
-    for item in owed.items:
-        if item.is_global or owed.tables.asid == UNUSED_ID:
+    for va, _, _, is_global in owed.items:
+        if is_global or owed.tables.asid == UNUSED_ID:
             current = tlb.cpus[cpu].active
-            tlb.issue("invlpg", item.va)
-            tlb.drop(cpu, tag=tlb_tag(current), va=item.va, with_global=True)
-        for space in () if item.is_global else here:
+            tlb.issue("invlpg", va)
+            tlb.drop(cpu, tag=tlb_tag(current), va=va, with_global=True)
+        for space in () if is_global else here:
             is_loaded = tlb.cpus[cpu].active is space
-            tlb.issue("invlpg" if is_loaded else "invpcid", item.va, space.tag)
-            tlb.drop(cpu, tag=space.tag, va=item.va)
+            tlb.issue("invlpg" if is_loaded else "invpcid", va, space.tag)
+            tlb.drop(cpu, tag=space.tag, va=va)
 
 
 def tlb_tag(tables: ArchTables | None) -> Tag:
@@ -263,6 +263,7 @@ X86_64 = Arch(
     ),
     id_name="PCID",
     kernel_asid=0,
+    kernel_asid_when_off=0,
     first_id=1,
     last_id=4095,
     id_when_off=UNUSED_ID,

@@ -88,7 +88,7 @@ class WalkCachesAreForgotten(WithShootdown):
 
     @staticmethod
     def issued(owed: Shootdown, issue: Callable[[Shootdown], None]) -> None:
-        owed.items[:] = [item._replace(is_terminal=True) for item in owed.items]
+        owed.items[:] = [(va, pages, True, is_global) for va, pages, _, is_global in owed.items]
         issue(owed)
 
 

@@ -286,14 +286,15 @@ def test_14_every_asid_is_given_out_once(arch):
         assert all(ids.free(number) is ZX_OK for _, number in taken)
 
 
-@pytest.mark.parametrize(("arch", "same"), [("x86_64", 0), ("arm64", 2), ("riscv64", 0)])
-def test_14_with_ids_off_every_user_has_the_same(make, arch, same):
+@pytest.mark.parametrize(("arch", "same", "kernel"), [("x86_64", 0, 0), ("arm64", 2, 1), ("riscv64", 0, 0)])
+def test_14_with_ids_off_every_user_has_the_same(make, arch, same, kernel):
     class Off(System):
         @classmethod
         def machine(cls, name):
             return replace(System.machine(name), last_id=0)
 
     system = Off(arch)
+    assert system.kernel_aspace.arch.asid == kernel
     shared, restricted, unified = make.family(system)
     assert {each.tables.asid for each in (shared, restricted, unified)} == {same}
     assert system.asids.free(same) is ZX_OK and system.asids.free(7) is ZX_ERR_INVALID_ARGS
