@@ -31,6 +31,7 @@ class RegionList:
 
     leaf_class: ClassVar[type[Leaf]] = Leaf
     inner_class: ClassVar[type[Inner]] = Inner
+    most: ClassVar[int] = 24  # entries of a node
 
     def __init__(self, heap: Heap) -> None:
         self._heap = heap
@@ -157,11 +158,11 @@ class RegionList:
         if not self._heap.allocate():
             return ZX_ERR_NO_MEMORY
         if self.root is None:
-            self.root = self.leaf_class([region])
+            self.root = self.leaf_class([region], self.most)
         else:
             self.root.insert(region)
-            if self.root.size() > self.root.most:
-                self.root = self.inner_class([self.root, self.root.split()])
+            if self.root.size() > self.most:
+                self.root = self.inner_class([self.root, self.root.split()], self.most)
         self._count += 1
         return ZX_OK
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import repeat
-from operator import sub
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
-from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, ByteSize, Vaddr
+from vmaspace.model.constants import MAX_U64, PAGE_MASK, PAGE_SHIFT, Vaddr
 from vmaspace.model.status import AssertionViolation
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 _FILE = "zircon/kernel/vm/include/vm/vm_address_region_observer.h"
 _LIST_FILE = "zircon/kernel/vm/include/vm/vm_address_region.h"
 
-REGIONS: Final = 6  # the most of a leaf: few, so that a handful of regions is a tree already
-NODES: Final = 16  # the most right below a node of nodes
 SATURATED: Final = (1 << PAGE_SHIFT) - 1  # pages; read as "at least so many"
 
 
@@ -38,16 +35,20 @@ Entry = tuple[Vaddr, Vaddr, "Node | None"]  # of a node: lowest base, last byte,
 class Node:
     """A node and its summary.
 
-    bases, lasts: of each entry, its lowest base and its last byte. max_gap: in pages, saturating. min_gap: in pages; of a
-    piece that is listed beside the whole below 0, without gaps `MAX_U64`. count, covered: the regions below, and the pages
-    that they cover.
+    most: how many entries it can have. bases, lasts: of each entry, its lowest base and its last byte. gaps: between
+    neighbours, in pages; below 0 for a piece that is listed beside the whole. max_gap, min_gap: the largest and the smallest
+    of all below the node, the former from 0 and saturating, the latter `MAX_U64` without gaps. count, covered: the regions
+    below, and the pages that they cover.
     """
 
-    __slots__ = ("bases", "count", "covered", "lasts", "max_addr", "max_gap", "min_addr", "min_gap")
+    __slots__ = (
+        "bases", "count", "covered", "gaps", "lasts", "max_addr", "max_gap", "min_addr", "min_gap", "most",
+    )  # fmt: skip
 
-    most: ClassVar[int]  # entries
+    most: int
     bases: list[Vaddr]
     lasts: list[Vaddr]
+    gaps: list[int]
     min_addr: Vaddr
     max_addr: Vaddr
     max_gap: int
@@ -64,40 +65,69 @@ class Node:
 
         *Kernel:* the folding of the observer (zircon/kernel/vm/include/vm/vm_address_region_observer.h)
         *Fails with:* nothing.
-        *Asserts:* last bytes ascend; the bases do, as entries are put in by them.
         """
-        bases, lasts = self.bases, self.lasts
-        if lasts:
-            if sorted(lasts) != lasts:
-                raise AssertionViolation("bases and last bytes of the list ascend", _FILE)
-            self.min_addr, self.max_addr = bases[0], lasts[-1]
-            steps = list(map(sub, bases[1:], lasts))
-            self.max_gap = self.widest_gap(steps)
-            self.min_gap = self.narrowest_gap(steps)
+        if self.bases:
+            self.min_addr, self.max_addr = self.bases[0], self.lasts[-1]
+            self.max_gap = self.widest_gap()
+            self.min_gap = self.narrowest_gap()
 
-    def widest_gap(self, steps: list[ByteSize]) -> int:
-        """The largest gap, in pages, at most `SATURATED`. steps: from the last byte of each entry to the base of the next.
+    def widest_gap(self) -> int:
+        """The largest gap between two entries, in pages, at most `SATURATED`.
 
         While a mapping is split, the piece on the right is listed beside the whole: that is no gap.
         """
-        gap = max(steps) - 1 >> PAGE_SHIFT if steps else 0
+        gap = max(self.gaps) if self.gaps else 0
         return 0 if gap < 0 else gap if gap < SATURATED else SATURATED
 
-    def narrowest_gap(self, steps: list[ByteSize]) -> int:
-        """The smallest gap, in pages."""
-        return min(steps) - 1 >> PAGE_SHIFT if steps else MAX_U64
+    def narrowest_gap(self) -> int:
+        """The smallest gap between two entries, in pages."""
+        return min(self.gaps) if self.gaps else MAX_U64
 
-    def _gave(self, right: Node) -> None:
-        """Entries went to another node: make the summary anew."""
+    def _measure(self, start: int, end: int, stop: int) -> None:
+        """Make `gaps[start:end]` anew, which are those from the entry `start` to the entry `stop` now, and the summary.
+
+        *Asserts:* last bytes ascend; the bases do, as entries are put in by them.
+        """
+        bases, lasts = self.bases, self.lasts
+        fresh = []
+        for index in range(start, stop):
+            last = lasts[index]
+            if last > lasts[index + 1]:
+                raise AssertionViolation("bases and last bytes of the list ascend", _FILE)
+            fresh.append(bases[index + 1] - last - 1 >> PAGE_SHIFT)
+        self.gaps[start:end] = fresh
+        self.summarize()
+
+    def _measure_new(self, index: int) -> None:
+        """There is a new entry."""
+        self._measure(index - 1 if index else 0, index, min(index + 1, len(self.bases) - 1))
+
+    def _measure_changed(self, index: int) -> None:
+        """The base or the last byte of an entry is another."""
+        stop = min(index + 1, len(self.bases) - 1)
+        self._measure(index - 1 if index else 0, stop, stop)
+
+    def _measure_gone(self, index: int) -> None:
+        """An entry went."""
+        self._measure(index - 1 if index else 0, index + 1, min(index, len(self.bases) - 1))
+
+    def _cut(self, right: Node) -> None:
+        """Let go of what another node has now."""
+        keep = len(self.bases) - len(right.bases)
+        del self.bases[keep:], self.lasts[keep:], self.gaps[keep - 1 :]
         self.count -= right.count
         self.covered -= right.covered
         self.summarize()
 
-    def _took(self, right: Node) -> None:
-        """Entries came from another node: make the summary anew."""
+    def _join(self, right: Node) -> None:
+        """Take over what another node has."""
+        seam = len(self.gaps)
+        self.bases += right.bases
+        self.lasts += right.lasts
+        self.gaps += [0, *right.gaps]
         self.count += right.count
         self.covered += right.covered
-        self.summarize()
+        self._measure(seam, seam + 1, seam + 1)
 
     def entries(self) -> Iterator[Entry]:
         """What is right below the node, in address order."""
@@ -129,15 +159,15 @@ class Leaf(Node):
 
     __slots__ = ("regions",)
 
-    most = REGIONS
-
-    def __init__(self, regions: list[VmAddressRegionOrMapping]) -> None:
+    def __init__(self, regions: list[VmAddressRegionOrMapping], most: int) -> None:
+        self.most = most
         self.regions = regions
         self.bases = [region.base for region in regions]
         self.lasts = [region.base + region.size - 1 for region in regions]
+        self.gaps = []
         self.count = len(regions)
         self.covered = sum(map(_pages, regions))
-        self.summarize()
+        self._measure(0, 0, len(regions) - 1)
 
     def entries(self) -> Iterator[Entry]:
         """The regions."""
@@ -146,18 +176,16 @@ class Leaf(Node):
     def split(self) -> Node:
         """Move the upper half of the regions to another leaf."""
         middle = len(self.regions) // 2
-        right = type(self)(self.regions[middle:])
-        del self.regions[middle:], self.bases[middle:], self.lasts[middle:]
-        self._gave(right)
+        right = type(self)(self.regions[middle:], self.most)
+        del self.regions[middle:]
+        self._cut(right)
         return right
 
     def absorb(self, right: Node) -> None:
         """Take over all regions of the next leaf."""
         assert isinstance(right, Leaf)
         self.regions += right.regions
-        self.bases += right.bases
-        self.lasts += right.lasts
-        self._took(right)
+        self._join(right)
 
     def insert(self, region: VmAddressRegionOrMapping) -> None:
         """Add a region."""
@@ -167,7 +195,7 @@ class Leaf(Node):
         self.lasts.insert(index, region.base + region.size - 1)
         self.count += 1
         self.covered += _pages(region)
-        self.summarize()
+        self._measure_new(index)
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
         """Take a region out."""
@@ -175,7 +203,7 @@ class Leaf(Node):
         del self.regions[index], self.bases[index], self.lasts[index]
         self.count -= 1
         self.covered -= _pages(region)
-        self.summarize()
+        self._measure_gone(index)
 
     def replace(self, old: VmAddressRegionOrMapping, new: VmAddressRegionOrMapping) -> None:
         """Put `new` where `old` is."""
@@ -183,7 +211,7 @@ class Leaf(Node):
         self.regions[index] = new
         self.lasts[index] = new.base + new.size - 1
         self.covered += _pages(new) - _pages(old)
-        self.summarize()
+        self._measure_changed(index)
 
     def _place_of(self, region: VmAddressRegionOrMapping) -> int:
         index = bisect_left(self.bases, region.base)
@@ -197,47 +225,45 @@ class Inner(Node):
 
     __slots__ = ("narrowest", "nodes", "widest")
 
-    most = NODES
-
-    def __init__(self, nodes: list[Node]) -> None:
+    def __init__(self, nodes: list[Node], most: int) -> None:
+        self.most = most
         self.nodes = nodes
         self.bases = [node.min_addr for node in nodes]
         self.lasts = [node.max_addr for node in nodes]
+        self.gaps = []
         self.widest = [node.max_gap for node in nodes]
         self.narrowest = [node.min_gap for node in nodes]
         self.count = sum(node.count for node in nodes)
         self.covered = sum(node.covered for node in nodes)
-        self.summarize()
+        self._measure(0, 0, len(nodes) - 1)
 
     def entries(self) -> Iterator[Entry]:
         """The nodes right below."""
         return zip(self.bases, self.lasts, self.nodes, strict=True)
 
-    def widest_gap(self, steps: list[ByteSize]) -> int:
+    def widest_gap(self) -> int:
         """The largest gap in or between the nodes right below, in pages, at most `SATURATED`."""
-        return max(Node.widest_gap(self, steps), *self.widest)
+        return max(Node.widest_gap(self), max(self.widest))
 
-    def narrowest_gap(self, steps: list[ByteSize]) -> int:
+    def narrowest_gap(self) -> int:
         """The smallest gap in or between the nodes right below, in pages."""
-        return min(Node.narrowest_gap(self, steps), *self.narrowest)
+        return min(Node.narrowest_gap(self), min(self.narrowest))
 
     def split(self) -> Node:
         """Move the upper half of the nodes to another one."""
         middle = len(self.nodes) // 2
-        right = type(self)(self.nodes[middle:])
-        del self.nodes[middle:], self.bases[middle:], self.lasts[middle:], self.widest[middle:], self.narrowest[middle:]
-        self._gave(right)
+        right = type(self)(self.nodes[middle:], self.most)
+        del self.nodes[middle:], self.widest[middle:], self.narrowest[middle:]
+        self._cut(right)
         return right
 
     def absorb(self, right: Node) -> None:
         """Take over all nodes of the next one."""
         assert isinstance(right, Inner)
         self.nodes += right.nodes
-        self.bases += right.bases
-        self.lasts += right.lasts
         self.widest += right.widest
         self.narrowest += right.narrowest
-        self._took(right)
+        self._join(right)
 
     def insert(self, region: VmAddressRegionOrMapping) -> None:
         """Add a region below, and part the node that becomes too large by it."""
@@ -246,12 +272,15 @@ class Inner(Node):
         node.insert(region)
         self.count += 1
         self.covered += _pages(region)
-        if len(node.bases) > node.most:
-            self._enter(index + 1, node.split())
-        self._look_at(index)
+        if len(node.bases) <= node.most:
+            self._look_at(index)
+        else:
+            right = node.split()
+            self._look_at(index)
+            self._enter(index + 1, right)
 
     def remove(self, region: VmAddressRegionOrMapping) -> None:
-        """Take a region out below; a node that is empty by it goes, one that fits into a neighbour joins it."""
+        """Take a region out below; a node that is empty by it goes, two neighbours that fill half a node join."""
         index = self._index_of(region.base)
         nodes = self.nodes
         node = nodes[index]
@@ -260,7 +289,6 @@ class Inner(Node):
         self.covered -= _pages(region)
         if not node.bases:
             self._leave(index)
-            self.summarize()
             return
         left = min(index, len(nodes) - 2)
         if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= node.most // 2:
@@ -286,21 +314,21 @@ class Inner(Node):
         self.lasts.insert(index, node.max_addr)
         self.widest.insert(index, node.max_gap)
         self.narrowest.insert(index, node.min_gap)
+        self._measure_new(index)
 
     def _leave(self, index: int) -> None:
         del self.nodes[index], self.bases[index], self.lasts[index], self.widest[index], self.narrowest[index]
+        self._measure_gone(index)
 
     def _look_at(self, index: int) -> None:
         """Something below a node has changed: where its summary has too, note that, and make ours anew."""
         node = self.nodes[index]
-        if (
-            node.min_addr != self.bases[index]
-            or node.max_addr != self.lasts[index]
-            or node.max_gap != self.widest[index]
-            or node.min_gap != self.narrowest[index]
-        ):
+        is_as_wide = node.max_gap == self.widest[index] and node.min_gap == self.narrowest[index]
+        self.widest[index], self.narrowest[index] = node.max_gap, node.min_gap
+        if node.min_addr != self.bases[index] or node.max_addr != self.lasts[index]:
             self.bases[index], self.lasts[index] = node.min_addr, node.max_addr
-            self.widest[index], self.narrowest[index] = node.max_gap, node.min_gap
+            self._measure_changed(index)
+        elif not is_as_wide:
             self.summarize()
 
 

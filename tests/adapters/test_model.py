@@ -352,7 +352,7 @@ class Circular(VmAddressRegion):
     def activate(self) -> Status:
         status = super().activate()
         assert self.parent is not None
-        self.subregions.root = Leaf([self.parent])
+        self.subregions.root = Leaf([self.parent], 6)
         return status
 
 

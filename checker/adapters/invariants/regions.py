@@ -250,7 +250,12 @@ class ObservedEnumerator(VmAddressRegionEnumerator):
 
 
 class ObservedPlacement(RegionList):
-    """Tells of where things are placed. owner: the VMAR whose children these are."""
+    """Tells of where things are placed. owner: the VMAR whose children these are.
+
+    Its nodes are narrow, so that a handful of children is a tree already.
+    """
+
+    most = 6
 
     owner: VmAddressRegion
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from vmaspace.checker.adapters.mutants.registry import mutant
 from vmaspace.model import System
-from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE
+from vmaspace.model.constants import PAGE_SIZE
 from vmaspace.model.flags import VMAR_CAN_RWX_FLAGS
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import LifeCycleState
@@ -89,8 +89,8 @@ class RemovalLeavesTheLargestGap(System):
 class _GapWraps(Leaf):
     __slots__ = ()
 
-    def widest_gap(self, steps: list[int]) -> int:
-        return max(steps, default=1) - 1 >> PAGE_SHIFT & SATURATED
+    def widest_gap(self) -> int:
+        return max(self.gaps, default=0) & SATURATED
 
 
 class _GapWrapsInList(RegionList):
@@ -129,9 +129,7 @@ class SplitLeavesTheSummary(System):
 class _OnlyInnerGaps(Inner):
     __slots__ = ()
 
-    most = 6  # narrow, so that a short run comes to nodes of nodes
-
-    def widest_gap(self, steps: list[int]) -> int:
+    def widest_gap(self) -> int:
         return max(self.widest)
 
 
@@ -139,6 +137,7 @@ class _OnlyInnerGapsInList(RegionList):
     __slots__ = ()
 
     inner_class = _OnlyInnerGaps
+    most = 6  # narrow, so that a short run comes to nodes of nodes
 
 
 @mutant
