@@ -140,8 +140,6 @@ class ArchVmAspace(ArchAccess):
         if self.arch.asserts_unified_range and (self.base or self.size):
             raise AssertionViolation("a unified space has no range of its own", self.arch.mmu_file)
         if self.arch.unified_shares_root:
-            if not self.system.heap.allocate():
-                return ZX_ERR_NO_MEMORY
             self.root, self.asid = restricted.root, restricted.asid
         else:
             status = self._make_root()

@@ -65,6 +65,7 @@ CREATE_ROWS: dict[str, tuple[Outcome, Facts]] = {
 
 def create_unified(
     *,
+    arch: str = "x86_64",
     shared: int = SHARED,
     restricted: int = RESTRICTED,
     apart: bool = True,
@@ -74,10 +75,10 @@ def create_unified(
     no_page: int = 0,
 ) -> Any:
     """Halves that do not overlap; made with another share option, in one root slot, not empty, or in use already."""
-    system = StuckSystem()
-    arch = system.arch
-    low = system.create_aspace(arch.user_aspace_base, arch.user_restricted_aspace_size, USER, "low", restricted)
-    base, size = (arch.shared_base, arch.shared_size) if apart else (arch.user_aspace_base, 0x40000000)
+    system = StuckSystem(arch)
+    machine = system.arch
+    low = system.create_aspace(machine.user_aspace_base, machine.user_restricted_aspace_size, USER, "low", restricted)
+    base, size = (machine.shared_base, machine.shared_size) if apart else (machine.user_aspace_base, 0x40000000)
     high = system.create_aspace(base, size, USER, "high", shared)
     if populated:
         _, vmo = system.create_vmo(P)
@@ -288,6 +289,16 @@ TABLES = {
             "the restricted half is in use": (ASSERTS, {"joined": True}),
             "no page for the root table": (NULL, {"no_page": 1}),
         },
+    ),
+    # The restricted part's root and ASID do for both: nothing that could run out is taken.
+    "CreateUnified on arm64": ErrorTable(
+        create_unified,
+        {
+            "no object": (NULL, {"no_memory": 1}),
+            "the shared half is not": (ASSERTS, {"arch": "arm64", "shared": NONE}),
+            "one root slot": (ASSERTS, {"arch": "arm64", "apart": False}),
+        },
+        good={"arch": "arm64", "no_memory": 2, "no_page": 1},
     ),
     "Destroy": ErrorTable(
         destroy,
