@@ -211,6 +211,8 @@ class System:
         if thread.aspace is not previous.aspace:
             self._load(thread.aspace)
         thread.is_running = True
+        if thread.process is not None:
+            thread.process.has_started = True
         self.current_thread = thread
         return previous
 

@@ -109,6 +109,7 @@ class ProcessDispatcher(Dispatcher):
         self.restricted_aspace: VmAspace | None = None
         self.unified_aspace: VmAspace | None = None
         self.is_dead = False
+        self.has_started = False  # once one of its threads runs
         self._vdso_base: Vaddr = 0
 
     def normal_aspace(self) -> VmAspace:
@@ -181,13 +182,13 @@ class ProcessDispatcher(Dispatcher):
         )
 
     def get_attributed_memory(self) -> AttributionCounts:
-        """What the pages behind all mappings of the process cost; nothing once it is dead.
+        """What the pages behind all mappings of the process cost; nothing before it has started, and once it is dead.
 
         *Kernel:* `ProcessDispatcher::GetAttributedMemory` (zircon/kernel/object/process_dispatcher.cc)
         *Fails with:* nothing.
         """
         counts = NOTHING_ATTRIBUTED
-        if not self.is_dead:
+        if self.has_started and not self.is_dead:
             for aspace in (self.state.aspace, self.restricted_aspace):
                 root = None if aspace is None else aspace.root_vmar()
                 if root is not None:

@@ -7,6 +7,7 @@ import pytest
 from vmaspace.model.flags import MmuFlag
 from vmaspace.model.object.maps import MapKind
 from vmaspace.model.object.process import create_process, create_shared_process
+from vmaspace.model.object.thread import Thread
 from vmaspace.model.status import Status
 from vmaspace.model.system import System
 from vmaspace.model.usage import MemoryUsage, usage_of_mapping
@@ -140,6 +141,13 @@ def test_attribution_by_region(world) -> None:
 # Processes.
 
 
+def start(process) -> None:
+    """Let a thread of the process run, and go back."""
+    thread = Thread(process.system, "t", process)
+    process.normal_aspace().attach_to_thread(thread)
+    process.system.switch_to(process.system.switch_to(thread))
+
+
 def test_a_process_of_its_own(world) -> None:
     system = world.system
     _, process, root = create_process(system)
@@ -147,6 +155,8 @@ def test_a_process_of_its_own(world) -> None:
     status, stats = process.dispatcher.get_stats()
     assert status is Status.ZX_OK
     assert (stats.mapped_bytes, stats.private_bytes, stats.shared_bytes) == (4 * P, 3 * P, 0)
+    assert process.dispatcher.get_attributed_memory().total == 0  # nothing of it runs yet
+    start(process.dispatcher)
     assert process.dispatcher.get_attributed_memory().total == 3 * P
     process.dispatcher.kill()
     assert process.dispatcher.get_stats() == (Status.ZX_ERR_BAD_STATE, None)
@@ -164,6 +174,7 @@ def test_what_a_group_shares_is_private_to_nobody() -> None:
     stats = kid.dispatcher.get_stats()[1]
     assert (stats.mapped_bytes, stats.private_bytes) == (5 * P, P)
     assert (stats.shared_bytes, stats.scaled_shared_bytes) == (3 * P, 3 * P // 2)
+    start(kid.dispatcher)
     assert kid.dispatcher.get_attributed_memory().total == 4 * P
     stats = prototype.dispatcher.get_stats()[1]
     assert (stats.mapped_bytes, stats.private_bytes, stats.shared_bytes) == (3 * P, 0, 3 * P)
