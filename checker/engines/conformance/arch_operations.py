@@ -191,13 +191,13 @@ def arch_query(env: Environment, aspace: Bound, vaddr: int) -> Answer:
     return Answer(status.name, {"paddr": paddr, **checks}, {"": Bound(paddr, paddr)})
 
 
-@operation("arch.walk", "present", aspace=OBJECT, vaddr=INTEGER)
+@operation("arch.walk", "status present", aspace=OBJECT, vaddr=INTEGER)
 def arch_walk(env: Environment, aspace: Bound, vaddr: int) -> Answer:
     """Whether the tables in memory lead from the root to a page."""
     return Answer(observed={"present": _tables(aspace).leaf_at(vaddr) is not None})
 
 
-@operation("arch.top_level_user_entries", "all_zero", aspace=OBJECT)
+@operation("arch.top_level_user_entries", "status all_zero", aspace=OBJECT)
 def arch_top_level_user_entries(env: Environment, aspace: Bound) -> Answer:
     """The entries of the root that are not the kernel's."""
     tables = _tables(aspace)

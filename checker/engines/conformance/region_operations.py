@@ -293,11 +293,11 @@ def vmar_info(env: Environment, vmar: Bound) -> Answer:
     )
 
 
-@operation("vmar.has_parent", "status value has_parent attached", vmar=OBJECT)
+@operation("vmar.has_parent", "status value result has_parent attached", vmar=OBJECT)
 def vmar_has_parent(env: Environment, vmar: Bound) -> Answer:
     """Whether a VMAR still hangs in its tree."""
     attached = env.vmar(vmar).has_parent()
-    return Answer(observed={"value": attached, "has_parent": attached, "attached": attached})
+    return Answer(observed=dict.fromkeys(("value", "result", "has_parent", "attached"), attached))
 
 
 @operation(

@@ -6,6 +6,7 @@ from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, Unsupported, nearest
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
+    MAYBE_OBJECT,
     OBJECT,
     WORD,
     Answer,
@@ -135,9 +136,9 @@ def _deepest_vmar(vmar: VmAddressRegion, addr: int) -> VmAddressRegion:
         vmar = child
 
 
-@operation("enum.add_region", vmar=OBJECT, vmo=OBJECT, kind=WORD, begin_page=INTEGER, end_page=INTEGER)
+@operation("enum.add_region", vmar=OBJECT, kind=WORD, begin_page=INTEGER, end_page=INTEGER, vmo=MAYBE_OBJECT)
 def enum_add_region(
-    env: Environment, vmar: Bound, vmo: Bound, kind: str, begin_page: int, end_page: int
+    env: Environment, vmar: Bound, kind: str, begin_page: int, end_page: int, vmo: Bound | None = None
 ) -> Answer:
     """Put a region into the innermost VMAR that holds its first page."""
     top = env.vmar(vmar)
@@ -149,6 +150,8 @@ def enum_add_region(
         flags = VmarFlag.SPECIFIC | VmarFlag.CAN_MAP_SPECIFIC | VmarFlag.CAN_MAP_READ
         status, _ = parent.create_sub_vmar(base - parent.base, size, 0, flags)
     elif kind == "mapping":
+        if vmo is None:
+            raise BadStep("a mapping shows a vmo")
         status, _ = parent.create_vm_mapping(
             base - parent.base,
             size,
