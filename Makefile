@@ -33,7 +33,7 @@ check: setup
 	$(BIN)/vmaspace check --profile ci --oracle unicorn
 
 test: setup
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -q
+	$(BIN)/pytest -n $(JOBS) -q
 
 lint: setup
 	$(BIN)/ruff check .

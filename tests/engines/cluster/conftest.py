@@ -1,7 +1,8 @@
-"""One Ray for the whole session, on this machine, with three workers."""
+"""One Ray for all tests of this folder, on this machine, with three workers."""
 
 import os
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,17 @@ from vmaspace.checker.language.check import check
 from vmaspace.checker.language.parser import parse
 from vmaspace.checker.logic.elaborate import elaborate
 
+HERE = Path(__file__).parent
 ARENA = Path(__file__).parents[3] / "benchmarks" / "arena" / "arena.aspec"
 WORKERS = 3
+STARTED = ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem):
+    """What was started ends with the last test of this folder: Ray, idle, would take its part of a processor to the end."""
+    if nextitem is None or HERE not in nextitem.path.parents:
+        STARTED.close()
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +37,13 @@ def ray():
             address="local", num_cpus=2 * WORKERS, include_dashboard=False, **settings,
             _system_config={"prestart_worker_first_driver": False},
         )  # fmt: skip
-    yield module
-    module.shutdown()
+    STARTED.callback(module.shutdown)
+    return module
 
 
 @pytest.fixture(scope="session")
 def cluster(ray):
-    with connected("", WORKERS) as found:
-        yield found
+    return STARTED.enter_context(connected("", WORKERS))
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from vmaspace.checker.engines.explore.run import MIB, Explorer, Options
 from vmaspace.checker.engines.replay import replay
 from vmaspace.checker.report.verdict import Kind
 
-pytestmark = pytest.mark.xdist_group("ray")  # with several pytest workers too, Ray is started once
-
 ARENA = Path(__file__).parents[3] / "benchmarks" / "arena" / "arena.aspec"
 SCOPE = "p2r3b1s2"
 OVERLAP = "  requires for r: Region where is_child(r, v): not meets(r, from, to)\n"

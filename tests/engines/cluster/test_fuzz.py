@@ -2,16 +2,12 @@
 
 import sys
 
-import pytest
-
 from vmaspace.checker.engines.cluster.hands import Hands
 from vmaspace.checker.engines.fuzz.campaigns import Recipe, divided, fuzz_together
 from vmaspace.checker.engines.standard import standard_texts
 from vmaspace.checker.engines.workers import Here
 from vmaspace.checker.language.check import check
 from vmaspace.checker.language.parser import parse
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 MODEL = """
 from vmaspace.model import System

@@ -1,7 +1,5 @@
 """Proofs on a cluster: the verdicts of one machine, in the same order."""
 
-import pytest
-
 from tests.engines.small import SMALL
 from vmaspace.checker.engines.cluster.hands import Hands
 from vmaspace.checker.engines.prove.run import Prover
@@ -9,8 +7,6 @@ from vmaspace.checker.engines.prove.worker import Budget
 from vmaspace.checker.language.check import check
 from vmaspace.checker.language.parser import parse
 from vmaspace.checker.report.verdict import Kind
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 # `nothing_is_done` is false, so what rests on it is proved anew; a deviation and a witness need runs.
 TEXT = f"""{SMALL}

@@ -11,12 +11,11 @@ BY_KNOWN_ANSWERS = ("GapBetweenNodesIsForgotten",)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "fault" in metafunc.fixturenames:
+    if "mutant" in metafunc.fixturenames:
         # What the contract sees. Mutants of what lies behind mappings are for the known answers: `tests/engines/audit`.
         subjects = ("regions", "mappings", "aspaces", "vdso")
-        mutants = [mutant for mutant in all_mutants() if mutant.subject in subjects]
-        faults = [mutant.system_class for mutant in mutants if mutant.name not in BY_KNOWN_ANSWERS]
-        metafunc.parametrize("fault", faults, ids=[f.__name__ for f in faults])
+        mutants = [m for m in all_mutants() if m.subject in subjects and m.name not in BY_KNOWN_ANSWERS]
+        metafunc.parametrize("mutant", mutants, ids=[mutant.name for mutant in mutants])
 
 
 @pytest.fixture(scope="session")
