@@ -3,6 +3,7 @@
 Hypothesis is deterministic in CI and exploring on a laptop; a deadline would only measure the machine.
 """
 
+import gc
 import os
 
 import pytest
@@ -11,6 +12,14 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("laptop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("laptop"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+
+def pytest_collection_finish() -> None:
+    """Tests and modules stay to the end, and so do terms: looking again and again whether they are garbage is for nothing."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
 
 TOGETHER = "tests/engines/cluster"  # what these tests share is started once, and ended when they are done
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vmaspace.checker.engines.conformance import Outcome, run_file
+from vmaspace.checker.engines.conformance.runner import run_cases
 from vmaspace.model.arch.aspace import ArchVmAspace
 from vmaspace.model.aspace import VmAspace
 from vmaspace.model.mapping import VmMapping
@@ -91,9 +92,14 @@ FAULTS = {
 
 @pytest.mark.parametrize(("faulty", "prefix"), FAULTS.values(), ids=FAULTS)
 def test_a_planted_fault_is_found(faulty: type[System], prefix: str) -> None:
-    report = run_file(CASES, faulty)
-    failed = [result for result in report.cases if result.outcome is Outcome.FAILED]
-    assert any(result.id.startswith(prefix) for result in failed), [str(result) for result in failed]
+    failed = []
+    for result in run_cases(CASES, faulty):
+        if result.outcome is Outcome.FAILED:
+            failed.append(result)
+            if result.id.startswith(prefix):
+                break
+    else:
+        pytest.fail(str([str(result) for result in failed]))
     for result in failed:
         assert result.step is not None and result.op and result.expected and result.got and result.reason
         assert f"step {result.step}" in str(result)

@@ -130,7 +130,7 @@ def test_a_broken_property_is_seen_by_both(fault_a, contract_of, compiled, plain
     assert (a.states, a.transitions) == (b.states, b.transitions)
 
 
-@pytest.mark.parametrize("scope", ["p1r1b1s3", "p2r2b1s1", "p2r2b2s1", "p2r2b1s3", "p2r3b1s2", "p3r2b3s1", "p3r3b1s1"])
+@pytest.mark.parametrize("scope", ["p1r1b1s3", "p2r2b1s1", "p2r2b2s1", "p2r3b1s2", "p3r2b3s1"])
 def test_the_reduced_search_reaches_exactly_the_orbits(arena, compiled, scope):
     """Every orbit of the raw search is reached, by one state, and nothing else is; and what is no orbit is not called one."""
     raw, reduced = compiled(arena, scope), compiled(arena, scope, symmetry=True)

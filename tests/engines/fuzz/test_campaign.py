@@ -23,22 +23,22 @@ def run(contract: Contract, **options: Any) -> FuzzResult:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_the_model_conforms(contract: Contract, arch: str) -> None:
-    result = run(contract, steps=2000, arches=[arch])
+    result = run(contract, steps=1000, arches=[arch])
     assert [v.reason for v in result.verdicts if v.is_red] == []
-    assert result.statistics["steps"] >= 2000
+    assert result.statistics["steps"] >= 1000
 
 
-@pytest.mark.parametrize("seed", [3])
+@pytest.mark.parametrize("seed", [4])
 def test_the_model_conforms_as_documented(seed: int) -> None:
     contract = standard_contract(standard_contract().switches)
-    result = run(contract, steps=5000, seed=seed)
+    result = run(contract, steps=3000, seed=seed)
     assert [v.reason for v in result.verdicts if not v.is_green] == []
     judged = {v.property for v in result.verdicts}
     assert {p.name for p in contract.properties.values() if p.deviation} <= judged
 
 
 def test_a_verdict_for_each_operation_property_and_invariant_that_is_judged(contract: Contract) -> None:
-    result = run(contract, steps=1500)
+    result = run(contract, steps=100)
     ids = [v.id for v in result.verdicts]
     assert len(ids) == len(set(ids))
     judged = {p.name for p in contract.properties.values() if p.kind != "reach" and p.deviation is None}
@@ -48,8 +48,9 @@ def test_a_verdict_for_each_operation_property_and_invariant_that_is_judged(cont
 
 
 def test_most_outcomes_are_seen(contract: Contract) -> None:
-    """A run of the size that CI uses gets past all clauses of nearly every operation, and sees nearly every refusal."""
-    result = run(contract, steps=15_000)
+    """A run gets past all clauses of nearly every operation, sees nearly every refusal, and finds nothing wrong."""
+    result = run(contract, steps=11_000, seed=7)
+    assert [v.reason for v in result.verdicts if v.is_red] == []
     hits = result.statistics["outcomes"]
     never = result.statistics["never_seen"]
     assert set(never) == {name for name, count in hits.items() if count == 0}
@@ -60,8 +61,8 @@ def test_most_outcomes_are_seen(contract: Contract) -> None:
 
 
 def test_a_seed_says_what_happens(contract: Contract) -> None:
-    first, second = run(contract, steps=1200, seed=9), run(contract, steps=1200, seed=9)
-    other = run(contract, steps=1200, seed=10)
+    first, second = run(contract, steps=400, seed=9), run(contract, steps=400, seed=9)
+    other = run(contract, steps=400, seed=10)
     for result in (first, second, other):
         del result.statistics["seconds"]
     assert first.statistics == second.statistics

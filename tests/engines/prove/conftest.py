@@ -1,5 +1,7 @@
 """Twins of the shipped contract: the same text with one thing changed."""
 
+from functools import cache
+
 import pytest
 
 from vmaspace.checker.engines.prove.induction import Induction
@@ -26,9 +28,10 @@ class Twin:
 
     def __init__(self, texts: dict[str, str]) -> None:
         self.program = check(parse(texts))
+        self._contract = elaborate(self.program)
 
     def contract(self):
-        return elaborate(self.program)
+        return self._contract
 
     def discharge(self, name: str, budget: Budget | None = None):
         operation, _, wanted = name.partition("/")
@@ -39,14 +42,19 @@ class Twin:
         return Prover(self.program, budget or Budget(induction=30.0, search=60.0), jobs=0).prove(names, operations)
 
 
+@cache
+def twin_of(*changes: tuple[str, str, str]) -> Twin:
+    return Twin(edited(*changes))
+
+
 @pytest.fixture
 def twin():
-    return lambda *changes: Twin(edited(*changes))
+    return twin_of
 
 
 @pytest.fixture
 def shipped():
-    return Twin(standard_texts())
+    return twin_of()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from vmaspace.checker.logic.solver_terms import SolverTerms
 from vmaspace.checker.logic.state import NULL, empty_state
 
 SETTINGS = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 TEXT = """
 statuses { OK = 0 }

@@ -277,7 +277,10 @@ def test_planted_faults_are_found(planted) -> None:
     class Faulty(System):
         cow_pages_class = planted
 
-    @settings(max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(
+        max_examples=1000, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        report_multiple_bugs=False,
+    )  # fmt: skip
     @given(st.data())
     def runs_well(dice) -> None:
         run(dice, Faulty())
