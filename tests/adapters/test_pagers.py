@@ -6,6 +6,7 @@ from vmaspace.checker.adapters.model import ModelAdapter
 from vmaspace.checker.adapters.mutants import pagers
 from vmaspace.checker.adapters.world import VmoSpec, World, world_of
 from vmaspace.checker.engines.standard import standard_contract
+from vmaspace.checker.logic.execute import Interpreter
 from vmaspace.model import System
 
 CONTRACT = standard_contract()
@@ -152,3 +153,23 @@ def test_what_goes_wrong_with_a_written_page_is_seen(system: type[System], vmo: 
     elif after:
         assert order(adapter, after) == "OK"
     assert "tables-18" in {broken.invariant.number for broken in adapter.broken_invariants()}
+
+
+def test_no_caller_writes_back_what_kernel_page_tables_can_not_take_write_from() -> None:
+    """A mapping of the kernel with WRITE and EXECUTE alone: without WRITE there is no entry for it, and the kernel stops."""
+    adapter = ModelAdapter(CONTRACT, System)
+    adapter.start(World(vmos=VMOS, aslr_disabled=True))
+    adapter.observe()
+    perms = sum(1 << CONTRACT.flags["Perms"][name] for name in ("write", "execute"))
+    flags = 1 << CONTRACT.flags["VmarFlags"]["debug_dynamic_kernel_mapping"]
+    call = {"v": 0, "offset": 0, "size": PAGE, "align_pow2": 0, "flags": flags, "vmo": 0, "vmo_offset": 0, "perms": perms}
+    assert adapter.call("map", call).status == "OK"
+    state = adapter.observe()
+    may_be_called = {
+        name: Interpreter(CONTRACT).enabled(
+            "order_pages", state, {"o": 0, "order": member("PagerOrder", name), "offset": 0, "size": PAGE}
+        )
+        for name in CONTRACT.enums["PagerOrder"]
+    }
+    assert {name for name, may in may_be_called.items() if not may} == {"writeback_begin"}
+    assert order(adapter, "writeback_begin") == "ASSERT"
