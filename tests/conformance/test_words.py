@@ -267,6 +267,8 @@ UNTIL = {"until": "m == ZX_OK", "body": listed(("arch.destroy", {"aspace": "h"},
         ({"until": "x == ZX_OK"}, "no step of the body is called 'x'"),
         ({"until": "m == ZX_FINE"}, "a step and its status"),
         ({"until": None}, "there is no argument 'until'"),
+        ({"colour": 1}, "a sweep has no 'colour'"),
+        ({"only_if": "1 <"}, "expected a term"),
         ({"body": listed(("arch.destroy", {}, {}, "m"))}, "there is no argument 'aspace'"),
     ],
 )
@@ -274,6 +276,13 @@ def test_sweeps_that_are_not_understood(write, changes: dict, message: str) -> N
     args = {name: value for name, value in {**SWEEP, **UNTIL, **changes}.items() if value is not None}
     (result,) = run_file(write(("sweep", args, {}))).cases
     assert result.outcome is Outcome.UNSUPPORTED and message in result.reason
+
+
+def test_a_sweep_under_a_condition(write) -> None:
+    args = {**SWEEP, "until": "m == ZX_OK", "body": listed(("expect.eq", {"a": 1, "b": 2}, {}, "m"))}
+    assert run_file(write(("sweep", {**args, "only_if": "1 == 2"}, {}))).passed == 1
+    assert run_file(write(("sweep", args, {}))).failed == 1
+    assert run_file(write(("sweep", args, {"status": "ZX_ERR_IO"}))).unsupported == 1
 
 
 def test_a_sweep_fails_at_a_step_of_a_round(write) -> None:

@@ -20,7 +20,7 @@ from vmaspace.checker.engines.conformance.decoding import evaluate
 from vmaspace.checker.engines.conformance.environment import STATUS_NAMES, Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep, nearest
 from vmaspace.checker.engines.conformance.expectations import Mismatch
-from vmaspace.checker.engines.conformance.expressions import parse_condition
+from vmaspace.checker.engines.conformance.expressions import Node, parse_condition
 
 SWEEP: Final = "sweep"
 _NO_MEMORY: Final = "ZX_ERR_NO_MEMORY"
@@ -51,6 +51,7 @@ class Sweep:
     named: str  # the step that ends it
     status: str
     body: tuple[_Part, ...]
+    only_if: Node | None = None
 
     def steps(self) -> list[Step]:
         """The steps of the body."""
@@ -63,11 +64,17 @@ def parse_sweep(step: Step) -> Sweep:
     for name in _ARGUMENTS:
         if name not in args:
             raise BadStep(f"there is no argument {name!r}", nearest(name, list(args)))
+    for given, known in ((args, (*_ARGUMENTS, "on_no_memory", "only_if")), (step.expect, ("on_no_memory", "status"))):
+        for name in given:
+            if name not in known:
+                raise BadStep(f"a sweep has no {name!r}", nearest(name, list(known)))
     if not isinstance(args["var"], str) or not args["var"].isidentifier():
         raise BadStep(f"var is a name, not {args['var']!r}")
     if not isinstance(args["body"], list) or not args["body"]:
         raise BadStep("the body of a sweep is a list of steps")
     named, status = _named_status(args["until"])
+    if step.expect.get("status", status) != status:
+        raise BadStep(f"a sweep ends with the status {status}, and can not be expected to answer another")
     parts = [_part(data, index) for index, data in enumerate(args["body"])]
     known = [name for part in parts for name in part.names]
     if named not in known:
@@ -80,7 +87,11 @@ def parse_sweep(step: Step) -> Sweep:
         ]
     elif isinstance(for_all, dict):
         parts = [_with_failing_case(part, index == at, for_all) for index, part in enumerate(parts)]
-    return Sweep(args["var"], args["start"], args["step"], named, status, tuple(parts))
+    condition = args.get("only_if")
+    if condition is not None and not isinstance(condition, str):
+        raise BadStep("the argument 'only_if' is an expression or a comparison")
+    only_if = None if condition is None else parse_condition(condition)
+    return Sweep(args["var"], args["start"], args["step"], named, status, tuple(parts), only_if)
 
 
 def _part(data: Any, index: int) -> _Part:
@@ -144,6 +155,8 @@ def run_sweep(environment: Environment, sweep: Sweep, perform: Perform) -> None:
     perform: does a step, holds it to the expectations for the status that it is given, and returns that status;
     None for a step whose own condition does not hold.
     """
+    if sweep.only_if is not None and not sweep.only_if.evaluate(environment):
+        return
     number = evaluate(environment, "start", sweep.start)
     rise = evaluate(environment, "step", sweep.step)
     for _ in range(_MAX_ROUNDS):
