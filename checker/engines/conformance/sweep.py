@@ -61,49 +61,67 @@ class Sweep:
 def parse_sweep(step: Step) -> Sweep:
     """The sweep that a step is; `BadStep` says why it is none."""
     args = step.args
-    for name in _ARGUMENTS:
-        if name not in args:
-            raise BadStep(f"there is no argument {name!r}", nearest(name, list(args)))
-    for given, known in ((args, (*_ARGUMENTS, "on_no_memory", "only_if")), (step.expect, ("on_no_memory", "status"))):
-        for name in given:
-            if name not in known:
-                raise BadStep(f"a sweep has no {name!r}", nearest(name, list(known)))
-    if not isinstance(args["var"], str) or not args["var"].isidentifier():
-        raise BadStep(f"var is a name, not {args['var']!r}")
-    if not isinstance(args["body"], list) or not args["body"]:
-        raise BadStep("the body of a sweep is a list of steps")
+    _check_keys(step)
     named, status = _named_status(args["until"])
     if step.expect.get("status", status) != status:
         raise BadStep(f"a sweep ends with the status {status}, and can not be expected to answer another")
     parts = [_part(data, index) for index, data in enumerate(args["body"])]
-    known = [name for part in parts for name in part.names]
-    if named not in known:
-        raise BadStep(f"no step of the body is called {named!r}", nearest(named, known))
-    at = next(index for index, part in enumerate(parts) if named in part.names)
-    for_all = args.get("on_no_memory", step.expect.get("on_no_memory"))
-    if isinstance(for_all, list):
-        parts[at + 1 : at + 1] = [
-            replace(_part(data, index), when={named: _NO_MEMORY}) for index, data in enumerate(for_all, start=len(parts))
-        ]
-    elif isinstance(for_all, dict):
-        parts = [_with_failing_case(part, index == at, for_all) for index, part in enumerate(parts)]
-    condition = args.get("only_if")
-    if condition is not None and not isinstance(condition, str):
-        raise BadStep("the argument 'only_if' is an expression or a comparison")
-    only_if = None if condition is None else parse_condition(condition)
+    names = [name for part in parts for name in part.names]
+    if named not in names:
+        raise BadStep(f"no step of the body is called {named!r}", nearest(named, names))
+    parts = _with_failing_cases(parts, named, args.get("on_no_memory", step.expect.get("on_no_memory")))
+    only_if = parse_condition(args["only_if"]) if "only_if" in args else None
     return Sweep(args["var"], args["start"], args["step"], named, status, tuple(parts), only_if)
+
+
+def _check_keys(step: Step) -> None:
+    args = step.args
+    for name in _ARGUMENTS:
+        if name not in args:
+            raise BadStep(f"there is no argument {name!r}", nearest(name, list(args)))
+    for given, known in ((args, [*_ARGUMENTS, "on_no_memory", "only_if"]), (step.expect, ["on_no_memory", "status"])):
+        for name in given:
+            if name not in known:
+                raise BadStep(f"a sweep has no {name!r}", nearest(name, known))
+    if not isinstance(args["var"], str) or not args["var"].isidentifier():
+        raise BadStep(f"var is a name, not {args['var']!r}")
+    if not isinstance(args["body"], list) or not args["body"]:
+        raise BadStep("the body of a sweep is a list of steps")
+    if not isinstance(args.get("only_if", ""), str):
+        raise BadStep("the argument 'only_if' is an expression or a comparison")
 
 
 def _part(data: Any, index: int) -> _Part:
     if not isinstance(data, dict) or not isinstance(data.get("op"), str):
         raise BadStep(f"step {index} of the body is an object with an op")
-    args, expect = dict(data.get("args", {})), dict(data.get("expect", {}))
-    when = data.get("when", args.pop("when", None))
-    failing = expect.pop("on_no_memory", data.get("on_no_memory"))
-    extra = tuple(sorted(data.keys() - _KEYS))
-    step = Step(data["op"], args, expect, data.get("bind"), extra)
+    args, expect = data.get("args", {}), data.get("expect", {})
+    failing = data.get("on_no_memory", expect.get("on_no_memory") if isinstance(expect, dict) else None)
+    for name, value in (("args", args), ("expect", expect), ("on_no_memory", failing or {})):
+        if not isinstance(value, dict):
+            raise BadStep(f"step {index} of the body: {name} is an object, not {value!r}")
+    for name in ("bind", "name"):
+        if not isinstance(data.get(name, ""), str):
+            raise BadStep(f"step {index} of the body: {name} is a string, not {data[name]!r}")
+    step = Step(
+        data["op"],
+        {name: value for name, value in args.items() if name != "when"},
+        {name: value for name, value in expect.items() if name != "on_no_memory"},
+        data.get("bind"),
+        tuple(sorted(data.keys() - _KEYS)),
+    )
     names = [name for name in (data.get("name"), step.bind, step.op, str(index)) if name is not None]
-    return _Part(step, when, failing, tuple(names))
+    return _Part(step, data.get("when", args.get("when")), failing, tuple(names))
+
+
+def _with_failing_cases(parts: list[_Part], named: str, for_all: Any) -> list[_Part]:
+    """The expectations of the sweep as a whole, or the steps that are done then, put where they belong."""
+    at = next(index for index, part in enumerate(parts) if named in part.names)
+    if isinstance(for_all, dict):
+        return [_with_failing_case(part, index == at, for_all) for index, part in enumerate(parts)]
+    if not isinstance(for_all, list | None):
+        raise BadStep(f"on_no_memory is an object or a list of steps, not {for_all!r}")
+    extra = [_part(data, index) for index, data in enumerate(for_all or [], start=len(parts))]
+    return parts[: at + 1] + [replace(part, when={named: _NO_MEMORY}) for part in extra] + parts[at + 1 :]
 
 
 def _with_failing_case(part: _Part, is_named: bool, for_all: dict[str, Any]) -> _Part:
