@@ -170,12 +170,13 @@ def test_a_step_that_is_not_understood_hides_no_other_case(write_text) -> None:
         ("process.maps", {"process": "p"}, {"entries": 3}, "entries is a list of lines"),
         ("process.maps", {"process": "p"}, {"entries": [{"kind": "vmar"}]}, "has an index"),
         ("process.maps", {"process": "p"}, {"preorder": "yes"}, "'preorder' is true or false"),
+        ("arch.query", {"aspace": "a", "vaddr": "$p.vmar"}, {"mmu": [["READ"]]}, "'mmu' is a list of permissions"),
         ("rlist.insert", {"list": "p", "base": 0, "size": 1}, {}, "expected a region list"),
         ("mapping.destroy", {"mapping": "p"}, {}, "expected a mapping"),
     ],
 )
 def test_broken_steps(write, op: str, args: dict, expect: dict, message: str | None) -> None:
-    path = write(PROCESS, (op, args, expect))
+    path = write(PROCESS, ("aspace.create", {"type": "user"}, {}, "a"), (op, args, expect))
     if message is None:
         assert run_file(path).passed == 1
     else:

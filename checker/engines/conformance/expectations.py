@@ -93,7 +93,8 @@ def _compare_value(environment: Environment, name: str, expected: Any, answer: A
             expected = evaluate(environment, name, expected)
         else:
             kind, words = _OTHER_CHECKS.get(name, (bool, "true or false"))
-            if not isinstance(expected, kind):
+            is_odd = isinstance(expected, list) and not all(isinstance(word, str) for word in expected)
+            if not isinstance(expected, kind) or is_odd:
                 raise BadStep(f"{name!r} is {words}, not {expected!r}")
         got = observed(expected)
         if got is not None:
