@@ -16,7 +16,8 @@ from vmaspace.checker.cli.sources import Settings, settings
 from vmaspace.checker.report.as_json import published_schema
 from vmaspace.checker.report.verdict import Exit
 
-BROKEN = sorted((Path(__file__).parents[1] / "language" / "broken").glob("*.aspec"))
+LANGUAGE = Path(__file__).parents[1] / "language"
+BROKEN = sorted((LANGUAGE / "broken").glob("*.aspec"))
 ROOT = Path(__file__).parents[2]
 
 HOLDS = '''
@@ -164,11 +165,18 @@ def test_a_known_answer_that_differs_is_red(here, capsys):
 
 @pytest.mark.parametrize("file", BROKEN, ids=lambda f: f.stem)
 def test_broken_text_is_a_usage_error(file, here, capsys):
-    code, out, err = run(capsys, "prove", file, "--operation", "rename", "--jobs", 1)
+    code, out, err = run(capsys, "prove", "--alone", LANGUAGE / "contract.aspec", file, "--jobs", 1)
     assert code == 2
     assert out == ""
     assert err.startswith("VMA")
     assert file.name in err
+
+
+def test_broken_text_beside_the_contract_is_a_usage_error(here, capsys):
+    (here / "mine.aspec").write_text(HOLDS.replace("name_length", "name_lenght"))
+    code, out, err = run(capsys, "prove", "mine.aspec", "--operation", "rename", "--jobs", 1)
+    assert (code, out) == (2, "")
+    assert err.startswith("VMA") and "mine.aspec:3" in err
 
 
 def test_there_are_at_least_twenty_kinds_of_broken_text():

@@ -39,11 +39,12 @@ def test_every_claim_is_proved_but_those_that_say_nothing_of_a_format(tables: Ta
 
 @every_format
 def test_no_claim_is_proved_for_want_of_cases(tables: Tables) -> None:
-    for claim in CLAIMS.values():
-        for query in claim.queries(Subject(tables)):
-            solver = z3.SolverFor("QF_BV")
-            solver.add(*query.given)
-            assert solver.check() == z3.sat, (claim.name, query.where)
+    queries = [(claim.name, query) for claim in CLAIMS.values() for query in claim.queries(Subject(tables))]
+    cases = {tuple(fact.get_id() for fact in query.given): (name, query) for name, query in queries}
+    for name, query in cases.values():  # many queries are given the same
+        solver = z3.SolverFor("QF_BV")
+        solver.add(*query.given)
+        assert solver.check() == z3.sat, (name, query.where)
 
 
 def test_names_and_sentences() -> None:
