@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from vmaspace.checker.logic import terms as tm
@@ -259,8 +261,14 @@ def source(t: Term, name: str = "f") -> str:
 def build(text: str, name: str = "f", runtime: Mapping[str, Any] | None = None) -> Any:
     """The function that a generated text defines. runtime: further names that it uses."""
     space = {**RUNTIME, **(runtime or {})}
-    exec(compile(text, f"<generated {name}>", "exec"), space)
+    exec(_compiled(text, name), space)
     return space[name]
+
+
+@lru_cache(maxsize=4096)
+def _compiled(text: str, name: str) -> CodeType:
+    """Every interpreter of a contract generates the same texts, and compiling them is most of what it takes to make one."""
+    return compile(text, f"<generated {name}>", "exec")
 
 
 def evaluator(t: Term) -> Evaluator:

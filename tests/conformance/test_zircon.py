@@ -42,8 +42,7 @@ def test_counts() -> None:
     assert json.loads(json.dumps(data)) == data
 
 
-@pytest.mark.parametrize("aslr_disabled", [False, True])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("seed", "aslr_disabled"), [(0, True), (1, True), *((seed, False) for seed in range(5))])
 def test_placement_does_not_matter(seed: int, aslr_disabled: bool) -> None:
     report = run_file(CASES, lambda arch: System(arch, seed=seed, aslr_disabled=aslr_disabled))
     assert report.failed == 0 and report.passed == 188

@@ -35,7 +35,7 @@ class MySystem(System):
 
 
 TestMine = state_machine(system_class=MySystem).TestCase
-TestMine.settings = settings(TestMine.settings, max_examples=20)
+TestMine.settings = settings(TestMine.settings, max_examples={runs})
 """
 
 
@@ -44,7 +44,7 @@ class Sound(System):
 
 
 TestSound = state_machine(system_class=Sound, arches=["x86_64"]).TestCase
-TestSound.settings = TestSound.settings.__class__(TestSound.settings, max_examples=15)
+TestSound.settings = TestSound.settings.__class__(TestSound.settings, max_examples=8)
 
 
 def test_a_rule_for_each_operation(contract: Contract) -> None:
@@ -75,9 +75,10 @@ def test_a_failing_model_fails_with_the_trace_told(capsys: pytest.CaptureFixture
     assert "names_fit_their_buffer" in text
 
 
-@pytest.mark.parametrize("body", ["pass", "self._name = self._name[:9]"])
-def test_in_a_project_of_ones_own(tmp_path: Path, body: str) -> None:
-    (tmp_path / "test_mine.py").write_text(PROJECT.replace("{body}", body), encoding="utf-8")
+@pytest.mark.parametrize(("body", "runs"), [("pass", 5), ("self._name = self._name[:9]", 20)])
+def test_in_a_project_of_ones_own(tmp_path: Path, body: str, runs: int) -> None:
+    project = PROJECT.replace("{body}", body).replace("{runs}", str(runs))
+    (tmp_path / "test_mine.py").write_text(project, encoding="utf-8")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"],
         cwd=tmp_path,

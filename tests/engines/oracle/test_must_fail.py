@@ -13,6 +13,7 @@ pytest.importorskip("unicorn", reason="needs the package unicorn: pip install 'v
 
 from vmaspace.checker.adapters.edited_tables import EditedTables
 from vmaspace.checker.adapters.hardware import LEAF, Mmu, Modes, Regime, Stage, mmu_for
+from vmaspace.checker.engines.oracle import bench as benches
 from vmaspace.checker.engines.oracle.bench import Bench
 from vmaspace.checker.engines.oracle.matrix import compare_matrix
 from vmaspace.checker.engines.oracle.model_tables import compare_model
@@ -24,6 +25,11 @@ from vmaspace.model.system import System
 
 Benches = Callable[[str], Bench]
 Change = Callable[[Mmu], Mmu]
+
+
+@pytest.fixture(autouse=True)
+def one_difference_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benches, "ENOUGH", 1)
 
 
 def _stages(change: Callable[[Stage], Stage]) -> Change:
