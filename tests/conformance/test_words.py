@@ -95,6 +95,18 @@ CASES: dict[str, list[tuple]] = {
         ("process.write_memory", {"process": "p", "addr": "$m", "data": "abc"}, {**OK, "actual": 3}),
         ("process.read_memory", {"process": "p", "addr": "$m", "len": 3}, {**OK, "data": "abc", "if_ok_data_not": "abd"}),
     ],
+    "copies through a handle": [
+        PROCESS,
+        VMO,
+        mapped(),
+        ("handle.duplicate", {"of": "v", "rights": ["READ"]}, OK, "r"),
+        ("handle.duplicate", {"of": "v", "rights": ["WRITE"]}, OK, "w"),
+        ("vmo.read_to_user", {"vmo": "r", "offset": 0, "len": 8, "process": "p", "addr": "$m+4096"}, {**OK, "actual": 8}),
+        ("vmo.read_to_user", {"vmo": "w", "offset": 0, "len": 8, "process": "p", "addr": "$m"}, refused("ACCESS_DENIED")),
+        ("vmo.write_from_user", {"vmo": "w", "offset": 0, "len": 8, "process": "p", "addr": "$m+4096"}, {**OK, "actual": 8}),
+        ("vmo.write_from_user", {"vmo": "r", "offset": 0, "len": 8, "process": "p", "addr": "$m"}, refused("ACCESS_DENIED")),
+        ("vmo.write_from_user", {"vmo": "w", "offset": 0, "len": 8, "process": "p", "addr": 0}, refused("NOT_FOUND")),
+    ],
     "sizes": [
         ("vmo.create", {"size": 2 * PAGE, "options": ["RESIZABLE"]}, OK, "v"),
         ("vmo.get_size", {"vmo": "v"}, {**OK, "value": 2 * PAGE, "size": 2 * PAGE, "gt": PAGE}),

@@ -13,6 +13,7 @@ from typing import Final
 from vmaspace.checker.engines.conformance.environment import Bound, Environment
 from vmaspace.checker.engines.conformance.error import BadStep
 from vmaspace.checker.engines.conformance.payload import PROBE, payload, show_payload
+from vmaspace.checker.engines.conformance.vmo_operations import behind_handle
 from vmaspace.checker.engines.conformance.vocabulary import (
     INTEGER,
     MAYBE_FLAGS,
@@ -295,9 +296,12 @@ def vmo_read_to_user(
     aspace: Bound | None = None,
 ) -> Answer:
     """Copy out of a VMO into a buffer of the user."""
-    status, data = env.vmo(vmo).read(offset, len)
+    status, object_ = behind_handle(env, vmo, Right.READ)
+    if object_ is None:
+        return Answer(status.name, {"actual": 0})
+    status, data = object_.read(offset, len)
     if status is not ZX_OK:
-        return Answer(status.name)
+        return Answer(status.name, {"actual": 0})
     target = _user_memory(env, process, aspace, addr)
     status = cpu.write(target, addr, data, is_user=False, is_copy=True)
     return Answer(status.name, {"actual": len if status is ZX_OK else 0})
@@ -314,7 +318,10 @@ def vmo_write_from_user(
     aspace: Bound | None = None,
 ) -> Answer:
     """Copy from a buffer of the user into a VMO."""
-    target, object_ = _user_memory(env, process, aspace, addr), env.vmo(vmo)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
+    if object_ is None:
+        return Answer(status.name, {"actual": 0})
+    target = _user_memory(env, process, aspace, addr)
     if offset + len > object_.size:
         return Answer(ZX_ERR_OUT_OF_RANGE.name, {"actual": 0})
     status, data = cpu.read(target, addr, len, is_user=False, is_copy=True)

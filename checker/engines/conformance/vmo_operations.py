@@ -32,7 +32,7 @@ _CLONES = {kind.name.lower(): kind for kind in CloneType}
 _CHILDREN = (*_CLONES, "slice", "reference")
 
 
-def _vmo(env: Environment, bound: Bound, rights: Right = Right.NONE) -> tuple[Status, VmObject | None]:
+def behind_handle(env: Environment, bound: Bound, rights: Right = Right.NONE) -> tuple[Status, VmObject | None]:
     """The VMO that is bound; a handle to it needs `rights`."""
     if not isinstance(bound.value, Handle):
         return ZX_OK, env.vmo(bound)
@@ -124,7 +124,7 @@ def vmo_clone(
     if resizable and (read_only or type == "slice"):
         return Answer(ZX_ERR_INVALID_ARGS.name)
     passes_through = Right.RESIZE if resizable and type == "reference" else Right.NONE
-    status, vmo = _vmo(env, of, Right.DUPLICATE | Right.READ | passes_through)
+    status, vmo = behind_handle(env, of, Right.DUPLICATE | Right.READ | passes_through)
     if vmo is None:
         return Answer(status.name)
     if type == "slice":
@@ -152,7 +152,7 @@ def vmo_clone(
 @operation("vmo.read", "status value data data_hex all_bytes", vmo=OBJECT, offset=INTEGER, len=MAYBE_INTEGER)
 def vmo_read(env: Environment, vmo: Bound, offset: int, len: int | None = None) -> Answer:
     """Read bytes."""
-    status, object_ = _vmo(env, vmo, Right.READ)
+    status, object_ = behind_handle(env, vmo, Right.READ)
     if object_ is None:
         return Answer(status.name)
     status, data = object_.read(offset, 1 if len is None else len)
@@ -178,7 +178,7 @@ def vmo_write(
     data_hex: str | None = None,
 ) -> Answer:
     """Write bytes."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     if object_ is None:
         return Answer(status.name)
     return Answer(object_.write(offset, payload(len, value, data, data_hex)).name)
@@ -187,7 +187,7 @@ def vmo_write(
 @operation("vmo.fill", vmo=OBJECT, offset=INTEGER, len=INTEGER, value=MAYBE_INTEGER)
 def vmo_fill(env: Environment, vmo: Bound, offset: int, len: int, value: int = PROBE) -> Answer:
     """Write equal bytes."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     if object_ is None:
         return Answer(status.name)
     return Answer(object_.write(offset, bytes([value & 0xFF]) * len).name)
@@ -199,21 +199,21 @@ def vmo_fill(env: Environment, vmo: Bound, offset: int, len: int, value: int = P
 @operation("vmo.zero", vmo=OBJECT, offset=INTEGER, size=INTEGER)
 def vmo_zero(env: Environment, vmo: Bound, offset: int, size: int) -> Answer:
     """Let bytes read as zeros."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     return Answer(status.name if object_ is None else object_.zero_range(offset, size).name)
 
 
 @operation("vmo.commit", vmo=OBJECT, offset=INTEGER, size=INTEGER)
 def vmo_commit(env: Environment, vmo: Bound, offset: int, size: int) -> Answer:
     """Give a range pages of its own."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     return Answer(status.name if object_ is None else object_.commit_range(offset, size).name)
 
 
 @operation("vmo.decommit", vmo=OBJECT, offset=INTEGER, size=INTEGER)
 def vmo_decommit(env: Environment, vmo: Bound, offset: int, size: int) -> Answer:
     """Take the pages of a range away."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     return Answer(status.name if object_ is None else object_.decommit_range(offset, size).name)
 
 
@@ -227,23 +227,23 @@ def vmo_range_unmap(env: Environment, vmo: Bound, offset: int, size: int) -> Ans
 @operation("vmo.resize", vmo=OBJECT, size=INTEGER)
 def vmo_resize(env: Environment, vmo: Bound, size: int) -> Answer:
     """Change the size; only of a VMO that has one to change is the right for it asked."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     if object_ is not None and object_.is_resizable:
-        status, object_ = _vmo(env, vmo, Right.RESIZE)
+        status, object_ = behind_handle(env, vmo, Right.RESIZE)
     return Answer(status.name if object_ is None else object_.resize(size).name)
 
 
 @operation("vmo.get_size", "status value size gt", vmo=OBJECT)
 def vmo_get_size(env: Environment, vmo: Bound) -> Answer:
     """The size in bytes."""
-    status, object_ = _vmo(env, vmo)
+    status, object_ = behind_handle(env, vmo)
     return Answer(status.name) if object_ is None else Answer(status.name, _show_size(object_.size))
 
 
 @operation("vmo.get_stream_size", "status value size gt", vmo=OBJECT)
 def vmo_get_stream_size(env: Environment, vmo: Bound) -> Answer:
     """The stream size in bytes."""
-    status, object_ = _vmo(env, vmo)
+    status, object_ = behind_handle(env, vmo)
     return Answer(status.name) if object_ is None else Answer(status.name, _show_size(object_.get_stream_size()))
 
 
@@ -257,7 +257,7 @@ def _show_size(size: int) -> dict[str, object]:
 @operation("vmo.set_stream_size", vmo=OBJECT, size=INTEGER)
 def vmo_set_stream_size(env: Environment, vmo: Bound, size: int) -> Answer:
     """Change the stream size."""
-    status, object_ = _vmo(env, vmo, Right.WRITE)
+    status, object_ = behind_handle(env, vmo, Right.WRITE)
     return Answer(status.name if object_ is None else object_.set_stream_size(size).name)
 
 
@@ -266,14 +266,14 @@ def vmo_set_cache_policy(env: Environment, vmo: Bound, policy: str) -> Answer:
     """Choose how accesses are cached."""
     if policy not in _CACHE_POLICIES:
         raise BadStep(f"unknown cache policy {policy!r}", nearest(policy, sorted(_CACHE_POLICIES)))
-    status, object_ = _vmo(env, vmo, Right.MAP)
+    status, object_ = behind_handle(env, vmo, Right.MAP)
     return Answer(status.name if object_ is None else object_.set_cache_policy(int(MmuFlag[policy])).name)
 
 
 @operation("vmo.lock", vmo=OBJECT, offset=MAYBE_INTEGER, size=MAYBE_INTEGER)
 def vmo_lock(env: Environment, vmo: Bound, offset: int = 0, size: int | None = None) -> Answer:
     """Keep a discardable VMO's pages."""
-    status, object_ = _vmo(env, vmo, Right.READ)
+    status, object_ = behind_handle(env, vmo, Right.READ)
     if object_ is None:
         return Answer(status.name)
     return Answer(object_.lock_range(offset, object_.size if size is None else size)[0].name)
@@ -282,7 +282,7 @@ def vmo_lock(env: Environment, vmo: Bound, offset: int = 0, size: int | None = N
 @operation("vmo.unlock", vmo=OBJECT, offset=MAYBE_INTEGER, size=MAYBE_INTEGER)
 def vmo_unlock(env: Environment, vmo: Bound, offset: int = 0, size: int | None = None) -> Answer:
     """Let a discardable VMO's pages go when memory is short."""
-    status, object_ = _vmo(env, vmo, Right.READ)
+    status, object_ = behind_handle(env, vmo, Right.READ)
     if object_ is None:
         return Answer(status.name)
     return Answer(object_.unlock_range(offset, object_.size if size is None else size).name)
