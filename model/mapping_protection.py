@@ -111,6 +111,8 @@ class ProtectedRange(VmAddressRegionOrMapping):
     def _update_hardware(self, start: Vaddr, end: Vaddr, old_flags: int, new_flags: int) -> None:
         """Tell the page tables that `[start, end)` goes from `old_flags` to `new_flags`, never adding WRITE."""
         self._assert_expressible(old_flags, new_flags)
+        if new_flags & MMU_PERM_WRITE and new_flags != old_flags:
+            self.aspace.system.counters["vm.aspace.mapping.protect_without_write"] += 1
         downgraded = new_flags & ~MMU_PERM_WRITE
         if old_flags not in (new_flags, downgraded):
             self._downgrade(start, end, downgraded)

@@ -105,3 +105,13 @@ def test_protecting_a_part_asserts_its_preconditions(world) -> None:
     for base, size, mmu in [(0, 0, R), (8, P, R), (0, 3 * P, R), (0, P, R | 1), (0, P, X)]:
         with pytest.raises(AssertionViolation):
             mapping.protect_part(mapping.base + base, size, mmu)
+
+
+def test_a_protection_that_asks_for_write_access_is_counted_for_each_part_that_differs(world) -> None:
+    mapping = world.map(0, 6, mmu=R, flags=VmarFlag.SPECIFIC | VmarFlag.CAN_MAP_WRITE)
+    counters, name = world.system.counters, "vm.aspace.mapping.protect_without_write"
+    assert world.root.protect(mapping.base, 2 * P, R | W) is Status.ZX_OK and counters[name] == 1
+    assert world.root.protect(mapping.base + 4 * P, P, 0) is Status.ZX_OK and counters[name] == 1
+    assert world.root.protect(mapping.base, 6 * P, R | W) is Status.ZX_OK and counters[name] == 4
+    assert world.root.protect(mapping.base, 6 * P, R | W) is Status.ZX_OK and counters[name] == 4
+    assert world.root.protect(mapping.base, 6 * P, R) is Status.ZX_OK and counters[name] == 4
