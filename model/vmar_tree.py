@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from vmaspace.model.constants import ByteSize, Vaddr, stored_name
+from vmaspace.model.enumerator import EnumerationMode
 from vmaspace.model.mapping import VmMapping
 from vmaspace.model.region import ALIVE, DEAD, NOT_READY, VmAddressRegionOrMapping
 from vmaspace.model.region_list import RegionList
@@ -137,7 +138,7 @@ class VmarTree(VmAddressRegionOrMapping):
         """Call `visitor(region, depth)` for this VMAR at depth 0 and for all below it, parents first.
 
         ZX_ERR_NEXT goes on; ZX_ERR_STOP ends the walk with ZX_OK; anything else, ZX_OK included, ends it too
-        and is returned.
+        and is returned. A visitor may let `lock` go; what dies meanwhile is not visited, and nothing is twice.
 
         *Kernel:* `VmAddressRegion::EnumerateChildren` (zircon/kernel/vm/vm_address_region.cc)
         *Fails with:* BAD_STATE unless ALIVE; what the visitor says.
@@ -147,12 +148,17 @@ class VmarTree(VmAddressRegionOrMapping):
             if self.state is not ALIVE:
                 return ZX_ERR_BAD_STATE
             result = visitor(self, 0)
-            walk = self.descendants()
+            # Where the visitor let the lock go, the tree may be another one: the walk finds its place again.
+            walk = self.aspace.system.enumerator_class(
+                cast("VmAddressRegion", self), EnumerationMode.VMARS_AND_MAPPINGS, self.base, self.end
+            )
             while result == ZX_ERR_NEXT:
-                step = next(walk, None)
+                step = walk.next()
                 if step is None:
                     return ZX_OK
+                walk.pause()
                 result = visitor(*step)
+                walk.resume()
             return ZX_OK if result == ZX_ERR_STOP else result
 
     # Destruction.

@@ -106,3 +106,49 @@ def test_what_replaced_it_and_reaches_further_is_yielded_from_where_it_begins(wo
     world.map(0, 3)  # what was yielded before, and what died, and more
     enumerator.resume()
     assert pages(world, enumerator) == [(0, 1)]
+
+
+# A visitor that lets the lock go.
+
+
+def visited(world, when: int, act) -> list[int]:
+    """The pages at which regions are visited; `act` is done once `when` of them were."""
+    pages = []
+
+    def visit(region, depth: int) -> Status:
+        assert region.is_alive()
+        pages.append((region.base - world.root.base) // P)
+        if len(pages) == when:
+            with world.aspace.lock().released():
+                act()
+        return Status.ZX_ERR_NEXT
+
+    assert world.root.enumerate_children(visit) is Status.ZX_OK
+    return pages
+
+
+def forest(world):
+    for page in (0, 2, 4, 20):
+        world.map(page, 1)
+    inner = world.vmar(8, 8)
+    world.map(0, 1, vmar=inner)
+    world.map(2, 1, vmar=inner)
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("when", "change", "expected"),
+    [
+        (9, lambda w, inner: None, [0, 0, 2, 4, 8, 8, 10, 20]),
+        (2, lambda w, inner: w.root.unmap(w.addr(2), P), [0, 0, 4, 8, 8, 10, 20]),
+        (3, lambda w, inner: w.root.unmap(w.addr(2), P), [0, 0, 2, 4, 8, 8, 10, 20]),
+        (6, lambda w, inner: w.map(1, 1), [0, 0, 2, 4, 8, 8, 10, 20]),
+        (6, lambda w, inner: inner.destroy(), [0, 0, 2, 4, 8, 8, 20]),
+        (4, lambda w, inner: w.root.destroy(), [0, 0, 2, 4]),
+        # What is put in the place of the next one is not visited.
+        (2, lambda w, inner: (w.root.unmap(w.addr(2), P), w.map(2, 1)), [0, 0, 4, 8, 8, 10, 20]),
+    ],
+)
+def test_a_visitor_that_changes_the_tree(world, when: int, change, expected: list[int]) -> None:
+    inner = forest(world)
+    assert visited(world, when, lambda: change(world, inner)) == expected
