@@ -10,6 +10,7 @@ method that does nearly nothing take as long as one operation, both measured in 
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -140,6 +141,7 @@ def measured(mix: Mix, seconds: float) -> tuple[float, float]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads the first lines only, as `head` does, ends this quietly
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     world = World()
     for name, mix in (

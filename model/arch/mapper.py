@@ -22,7 +22,7 @@ from vmaspace.model.arch.options import (
     ExistingEntryAction,
 )
 from vmaspace.model.arch.record import UnmapHarvest
-from vmaspace.model.arch.regime import ENTRIES, index_at, reach
+from vmaspace.model.arch.regime import ENTRIES, INDEX_MASK, SHIFTS, reach
 from vmaspace.model.arch.tables import ArchTables, present_in
 from vmaspace.model.constants import ADDRESS_SPACE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteSize, Paddr, Vaddr
 from vmaspace.model.flags import (
@@ -104,7 +104,7 @@ class ArchMapper(ArchTables):
         while cursor.left and cursor.va < end:
             table, level, va = root, top, cursor.va
             while level:
-                slot = index_at(va, level)
+                slot = va >> SHIFTS[level] & INDEX_MASK
                 words = table.words
                 entry = words[slot]
                 if entry and regime.is_leaf(entry, level):
@@ -169,7 +169,7 @@ class ArchMapper(ArchTables):
         is_read_only = mmu_flags & MMU_PERM_RWX_MASK == MMU_PERM_READ
         ignored = self.ignored_flags
         va = cursor.va
-        first = slot = index_at(va, _LEAF)
+        first = slot = va >> PAGE_SHIFT & INDEX_MASK
         status, created = ZX_OK, 0
         for paddr in cursor.next_pages(ENTRIES - first):
             old, new = words[slot], paddr >> shift | bits
@@ -242,9 +242,6 @@ class ArchMapper(ArchTables):
         return status
 
     def _unmap_in(self, table: VmPage, level: int, low: Vaddr, high: Vaddr, options: int) -> Status:
-        if level == _LEAF:
-            self._unmap_pages(table, low, high, options)
-            return ZX_OK
         regime = self.regime
         for slot, entry, start, end in self.entries_in(table, level, low, high):
             if regime.is_leaf(entry, level):
@@ -261,9 +258,12 @@ class ArchMapper(ArchTables):
                     continue
                 entry = table.words[slot]
             below = self.table_at(entry)
-            status = self._unmap_in(below, level - 1, start, end, options)
-            if status is not ZX_OK:
-                return status
+            if level - 1 == _LEAF:
+                self._unmap_pages(below, start, end, options)
+            else:
+                status = self._unmap_in(below, level - 1, start, end, options)
+                if status is not ZX_OK:
+                    return status
             if not below.num_mappings and not (level == regime.top_level and self.keeps_root_table(slot)):
                 self.unlink(table, below, slot, start, level)
         return ZX_OK
@@ -273,7 +273,7 @@ class ArchMapper(ArchTables):
         is_told = self.tlb.is_watching or self.is_kernel
         is_harvest = options & UNMAP_HARVEST
         removed = 0
-        first = index_at(low, _LEAF)
+        first = low >> PAGE_SHIFT & INDEX_MASK
         for slot, entry in present_in(words, first, first + (high - low >> PAGE_SHIFT)):
             va = low + (slot - first << PAGE_SHIFT)
             if is_told:

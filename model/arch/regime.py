@@ -35,6 +35,9 @@ def shift_of(level: int) -> int:
     return PAGE_SHIFT + ENTRIES_SHIFT * level
 
 
+SHIFTS: Final = tuple(map(shift_of, range(4)))  # by level, for paths that are walked often
+
+
 def reach(level: int) -> ByteSize:
     """The bytes that one entry of `level` reaches."""
     return 1 << PAGE_SHIFT + ENTRIES_SHIFT * level

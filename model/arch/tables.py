@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from vmaspace.model.arch.ids import UNUSED_ID
 from vmaspace.model.arch.options import PLAIN, SHARED, UNIFIED
 from vmaspace.model.arch.record import Arch
-from vmaspace.model.arch.regime import ENTRIES, Regime, index_at, reach
+from vmaspace.model.arch.regime import ENTRIES, INDEX_MASK, SHIFTS, Regime, index_at, reach
 from vmaspace.model.arch.shootdown import Shootdown
 from vmaspace.model.arch.tlb import GLOBAL, Tag
 from vmaspace.model.arch.walk import Step, walk
@@ -230,11 +230,12 @@ class ArchTables:
 
         Entries are read now: what a caller changes further on is not seen.
         """
-        words, span = table.words, reach(level)
-        if not (low ^ (high - 1)) & -span:  # the range lies in one entry
-            slot = index_at(low, level)
+        words, shift = table.words, SHIFTS[level]
+        if low >> shift == high - 1 >> shift:  # the range lies in one entry
+            slot = low >> shift & INDEX_MASK
             entry = words[slot]
             return ((slot, entry, low, high),) if entry else ()
+        span = 1 << shift
         start = low & ~(ENTRIES * span - 1)  # of the table
         high = min(high, start + ENTRIES * span)
         return [
