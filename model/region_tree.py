@@ -83,33 +83,32 @@ class Node:
         """The smallest gap between two entries, in pages."""
         return min(self.gaps) if self.gaps else MAX_U64
 
-    def _measure(self, start: int, end: int, stop: int) -> None:
-        """Make `gaps[start:end]` anew, which are those from the entry `start` to the entry `stop` now, and the summary.
+    def _measure(self, index: int, end: int, stop: int) -> None:
+        """Gaps have changed from the entry before `index` on: `gaps[:end]` end at the entry `stop` now. Make the summary anew.
 
         *Asserts:* last bytes ascend; the bases do, as entries are put in by them.
         """
         bases, lasts = self.bases, self.lasts
+        start = index - 1 if index else 0
+        if stop >= len(bases):
+            stop = len(bases) - 1
         fresh = []
-        for index in range(start, stop):
-            last = lasts[index]
-            if last > lasts[index + 1]:
+        for left in range(start, stop):
+            last = lasts[left]
+            if last > lasts[left + 1]:
                 raise AssertionViolation("bases and last bytes of the list ascend", _FILE)
-            fresh.append(bases[index + 1] - last - 1 >> PAGE_SHIFT)
+            fresh.append(bases[left + 1] - last - 1 >> PAGE_SHIFT)
         self.gaps[start:end] = fresh
         self.summarize()
 
     def _measure_new(self, index: int) -> None:
-        """There is a new entry."""
-        self._measure(index - 1 if index else 0, index, min(index + 1, len(self.bases) - 1))
+        self._measure(index, index, index + 1)
 
     def _measure_changed(self, index: int) -> None:
-        """The base or the last byte of an entry is another."""
-        stop = min(index + 1, len(self.bases) - 1)
-        self._measure(index - 1 if index else 0, stop, stop)
+        self._measure(index, index + 1, index + 1)
 
     def _measure_gone(self, index: int) -> None:
-        """An entry went."""
-        self._measure(index - 1 if index else 0, index + 1, min(index, len(self.bases) - 1))
+        self._measure(index, index + 1, index)
 
     def _cut(self, right: Node) -> None:
         """Let go of what another node has now."""
@@ -127,7 +126,7 @@ class Node:
         self.gaps += [0, *right.gaps]
         self.count += right.count
         self.covered += right.covered
-        self._measure(seam, seam + 1, seam + 1)
+        self._measure_changed(seam + 1)
 
     def entries(self) -> Iterator[Entry]:
         """What is right below the node, in address order."""
@@ -167,7 +166,7 @@ class Leaf(Node):
         self.gaps = []
         self.count = len(regions)
         self.covered = sum(map(_pages, regions))
-        self._measure(0, 0, len(regions) - 1)
+        self._measure(0, 0, len(regions))
 
     def entries(self) -> Iterator[Entry]:
         """The regions."""
@@ -235,7 +234,7 @@ class Inner(Node):
         self.narrowest = [node.min_gap for node in nodes]
         self.count = sum(node.count for node in nodes)
         self.covered = sum(node.covered for node in nodes)
-        self._measure(0, 0, len(nodes) - 1)
+        self._measure(0, 0, len(nodes))
 
     def entries(self) -> Iterator[Entry]:
         """The nodes right below."""
@@ -290,7 +289,7 @@ class Inner(Node):
         if not node.bases:
             self._leave(index)
             return
-        left = min(index, len(nodes) - 2)
+        left = index if index + 1 < len(nodes) else index - 1
         if left >= 0 and len(nodes[left].bases) + len(nodes[left + 1].bases) <= node.most // 2:
             nodes[left].absorb(nodes[left + 1])
             self._leave(left + 1)

@@ -12,7 +12,7 @@ To study a kernel of your own, derive from `System` and name your classes:
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -63,6 +63,15 @@ SWITCHES: dict[str, str] = {
 }
 
 _CONSOLE_LINES: Final = 1000
+
+
+class Counters(dict[str, int]):
+    """kcounters, by the kernel's names: vm.aspace.high_priority, … What was never counted is 0."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> int:
+        return 0
 
 
 class System:
@@ -120,9 +129,7 @@ class System:
         self.aspace_list_lock = Mutex(self.held_locks, LockOrder.ASPACE_LIST, "AspaceListLock")
         self.prng = Prng(seed)
         self.console: deque[str] = deque(maxlen=_CONSOLE_LINES)  # what the kernel printed last
-        self.counters: Counter[str] = (
-            Counter()
-        )  # kcounters, by the kernel's names: vm.aspace.high_priority, …
+        self.counters = Counters()
         self.vdso = VdsoImage() if vdso is None else vdso
         self.aspaces: list[VmAspace] = []  # aspaces_list_: the kernel's first, then in order of creation
         self.current_thread = self.thread_class(self, "kernel")

@@ -8,7 +8,6 @@ VMOs in `vmar_range_op.py`, memory priority in `vmar_priority.py`.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vmaspace.model.arch.options import UNMAP_ENLARGE
@@ -53,6 +52,7 @@ from vmaspace.model.vmo.kinds import PAGED, PHYSICAL
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
+    from vmaspace.model.system import Counters
     from vmaspace.model.vmo import VmObject
 
 _FILE = "zircon/kernel/vm/vm_address_region.cc"
@@ -313,7 +313,7 @@ class VmAddressRegion(VmarPlacement):
         return aspace.arch.protect(base, pages, mmu_flags, UNMAP_ENLARGE)
 
 
-def _count(counters: Counter[str], flags: int, names: tuple[str, str, str]) -> None:
+def _count(counters: Counters, flags: int, names: tuple[str, str, str]) -> None:
     """Count a request to create a child, or that it succeeded, under the names for all and for those with a place or a limit."""
     of_all, with_place, with_limit = names
     counters[of_all] += 1
