@@ -4,7 +4,7 @@ Mirrors `RegionList::FindSpotAtIndex` and `GetAllocSpot` (`zircon/kernel/vm/incl
 A candidate is an aligned address with room for the whole region inside one gap, below the upper limit. The i-th
 candidate in address order is taken, with i random below 2^entropy; if there are fewer, a random one of all.
 Without randomness that is first fit. Subtrees whose summary says that no gap in them has room are not walked, nor those
-that lie below the candidate as a whole and whose every gap has room: theirs are counted by a sum.
+whose every gap has room: theirs are counted by a sum.
 
 Does not model that the last gap below an upper limit may be counted twice, which depends on where the nodes of
 the kernel's tree split and changes probabilities only.
@@ -54,15 +54,9 @@ def candidate(
     pending: list[Iterator[Entry]] = []  # what comes after the node whose entries are looked at, innermost last
     if root is not None:
         pending.append(entries)
-        entries = root.entries()
+        entries = iter([(root.min_addr, root.max_addr, root)])
     while True:
         for base, last, node in entries:
-            if node is not None and is_any_page and node.min_gap >= pages and base - after > size and last < limit:
-                # All gaps up to `last` have room: of its pages, each has one candidate less than it is long.
-                counted_below = counted + (last >> PAGE_SHIFT) - (after >> PAGE_SHIFT) - node.covered - node.count * (pages - 1)
-                if counted_below <= index:
-                    after, counted = last, counted_below
-                    continue
             first = (after + step) & mask
             count = ((base if base < limit else limit) - first + spare) >> align_pow2
             if count > 0:
@@ -72,10 +66,17 @@ def candidate(
             if base >= limit:
                 return None, counted
             after = last
-            if node is not None and node.max_gap >= needed:
-                pending.append(entries)
-                entries, after = node.entries(), base - 1
-                break
+            if node is None or node.max_gap < needed:
+                continue
+            if is_any_page and node.min_gap >= pages and last < limit:
+                count = node.places(pages)
+                counted += count
+                if index < counted:
+                    return node.place(index - counted + count, pages), counted
+                continue
+            pending.append(entries)
+            entries, after = node.entries(), base - 1
+            break
         else:
             if not pending:
                 return None, counted

@@ -128,6 +128,15 @@ class Node:
         self.covered += right.covered
         self._measure_changed(seam + 1)
 
+    def places(self, pages: int) -> int:
+        """At how many pages below the node so many pages can start, when there is room for them in every gap."""
+        in_gaps = (self.max_addr >> PAGE_SHIFT) + 1 - (self.min_addr >> PAGE_SHIFT) - self.covered
+        return in_gaps - (self.count - 1) * (pages - 1)
+
+    def place(self, index: int, pages: int) -> Vaddr:
+        """That one of these places which has so many below it."""
+        raise NotImplementedError
+
     def entries(self) -> Iterator[Entry]:
         """What is right below the node, in address order."""
         raise NotImplementedError
@@ -167,6 +176,15 @@ class Leaf(Node):
         self.count = len(regions)
         self.covered = sum(map(_pages, regions))
         self._measure(0, 0, len(regions))
+
+    def place(self, index: int, pages: int) -> Vaddr:
+        """That one of the places in the gaps which has so many below it."""
+        for last, gap in zip(self.lasts, self.gaps, strict=False):
+            number = gap - pages + 1
+            if index < number:
+                return (last >> PAGE_SHIFT) + 1 + index << PAGE_SHIFT
+            index -= number
+        raise AssertionViolation("a candidate that was counted is found again", _LIST_FILE)
 
     def entries(self) -> Iterator[Entry]:
         """The regions."""
@@ -235,6 +253,19 @@ class Inner(Node):
         self.count = sum(node.count for node in nodes)
         self.covered = sum(node.covered for node in nodes)
         self._measure(0, 0, len(nodes))
+
+    def place(self, index: int, pages: int) -> Vaddr:
+        """That one of the places in the gaps and below the nodes which has so many below it."""
+        for node, last, gap in zip(self.nodes, self.lasts, [*self.gaps, 0], strict=True):
+            number = node.places(pages)
+            if index < number:
+                return node.place(index, pages)
+            index -= number
+            number = gap - pages + 1
+            if index < number:
+                return (last >> PAGE_SHIFT) + 1 + index << PAGE_SHIFT
+            index -= number
+        raise AssertionViolation("a candidate that was counted is found again", _LIST_FILE)
 
     def entries(self) -> Iterator[Entry]:
         """The nodes right below."""
