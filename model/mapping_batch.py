@@ -17,6 +17,7 @@ from vmaspace.model.status import ZX_OK, AssertionViolation, Status
 
 if TYPE_CHECKING:
     from vmaspace.model.aspace import VmAspace
+    from vmaspace.model.physical_memory import VmPage
 
 _FILE = "zircon/kernel/vm/vm_mapping.cc"
 
@@ -68,6 +69,17 @@ class MappingBatch:
             self._base, self._flags = va, mmu_flags
         self._paddrs.append(paddr)
         return ZX_OK
+
+    def extend(self, pages: list[VmPage]) -> None:
+        """Collect pages that continue what is there, with its flags.
+
+        *Kernel:* `VmMappingCoalescer` (zircon/kernel/vm/vm_mapping.cc)
+        *Fails with:* nothing.
+        *Asserts:* there is room.
+        """
+        if len(pages) > self.room:
+            raise AssertionViolation("a batch has room for what is put into it", _FILE)
+        self._paddrs += [page.paddr for page in pages]
 
     def flush(self) -> Status:
         """Send what is collected to the page tables.

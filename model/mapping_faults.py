@@ -118,11 +118,11 @@ class FaultingMapping(MappedPages):
     def _map_device_pages(self, va: Vaddr, count: int, flags: int, vmo: VmObject) -> tuple[Status, int]:
         """Pages of a physical VMO are always there, and are mapped with all that the range allows."""
         batch = MappingBatch(self.aspace, UPGRADE)
-        for at in range(va, va + (count << PAGE_SHIFT), PAGE_SIZE):
-            found = vmo.existing_page(self._vmo_offset(at), bool(flags & MMU_PERM_WRITE))
-            if found is None:
-                raise AssertionViolation("a page of a physical VMO can be looked up", _FILE)
-            status = batch.append(at, found[0].paddr, flags)
+        pages = vmo.existing_pages(self._vmo_offset(va), count, bool(flags & MMU_PERM_WRITE))
+        if len(pages) < count:
+            raise AssertionViolation("a page of a physical VMO can be looked up", _FILE)
+        for index, page in enumerate(pages):
+            status = batch.append(va + (index << PAGE_SHIFT), page.paddr, flags)
             if status is not ZX_OK:
                 return status, batch.pages_mapped
         status = batch.flush()
@@ -172,13 +172,8 @@ class FaultingMapping(MappedPages):
 
     def _collect_optimistic(self, batch: MappingBatch, va: Vaddr, count: int, vmo: VmObject) -> None:
         """Add pages that follow, as long as they are there in the form that the batch maps."""
-        flags, shift = batch.flags, self._vmo_offset(0)
-        will_write = bool(flags & MMU_PERM_WRITE)
-        for at in range(va, va + (min(batch.room, count) << PAGE_SHIFT), PAGE_SIZE):
-            found = vmo.existing_page(at + shift, will_write)
-            if found is None:
-                return
-            batch.append(at, found[0].paddr, flags)
+        will_write = bool(batch.flags & MMU_PERM_WRITE)
+        batch.extend(vmo.existing_pages(self._vmo_offset(va), min(batch.room, count), will_write))
 
     def _unmap_skipped(self, va: Vaddr, pages: int) -> None:
         """Do what was put off, as the fault did not replace the pages."""

@@ -28,15 +28,12 @@ _ZEROS: Final = bytes(PAGE_SIZE)
 class VmPage:
     """One page of physical memory."""
 
-    __slots__ = ("_contents", "is_allocated", "is_table", "num_mappings", "paddr", "queue", "share_count", "words")
-
-    # The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware. Made when they are first
-    # asked for, as few pages are tables.
-    words: memoryview
+    __slots__ = ("_contents", "_words", "is_allocated", "is_table", "num_mappings", "paddr", "queue", "share_count")
 
     def __init__(self, paddr: Paddr) -> None:
         self.paddr = paddr
         self._contents: bytearray | None = None  # None until something is written: all zeros
+        self._words: memoryview | None = None
         self.is_allocated = False
         self.queue = 0  # a PageQueue, or a reclaim queue above them
         self.is_table = False  # in state MMU: a page table
@@ -58,13 +55,17 @@ class VmPage:
             self._contents = bytearray(PAGE_SIZE)
         self._contents[offset : offset + len(data)] = data
 
-    def __getattr__(self, name: str) -> memoryview:
-        if name != "words":
-            raise AttributeError(f"a page has no {name}")
-        if self._contents is None:
-            self._contents = bytearray(PAGE_SIZE)
-        self.words = memoryview(self._contents).cast("Q")
-        return self.words
+    @property
+    def words(self) -> memoryview:
+        """The bytes as 512 words of 64 bits, to be read and written: what a page table is for hardware.
+
+        Made when they are first asked for, as few pages are tables.
+        """
+        if self._words is None:
+            if self._contents is None:
+                self._contents = bytearray(PAGE_SIZE)
+            self._words = memoryview(self._contents).cast("Q")
+        return self._words
 
     def copy_from(self, page: VmPage) -> None:
         """Take over the bytes of another page."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import ByteOffset, ByteSize
+from vmaspace.model.constants import PAGE_SHIFT, PAGE_SIZE, ByteOffset, ByteSize
 from vmaspace.model.locks import Mutex
 from vmaspace.model.status import ZX_ERR_NOT_FOUND, AssertionViolation, Status
 from vmaspace.model.vmo.discardable import DiscardableTracker
@@ -121,6 +121,23 @@ class PagedLookup(VmObject):
         if offset >= self.size:
             return None
         return self.cow_pages.existing_page(offset + self.cow_offset, will_write)
+
+    def existing_pages(self, offset: ByteOffset, count: int, will_write: bool) -> list[VmPage]:
+        """The pages from `offset` on, `count` at most, up to the first that `existing_page` does not answer.
+
+        *Kernel:* `VmCowPages::LookupCursor::IfExistPages` (zircon/kernel/vm/vm_cow_pages.cc)
+        *Fails with:* nothing.
+        *Asserts:* the VMO's lock is held.
+        """
+        self.lock.assert_held()
+        pages: list[VmPage] = []
+        start, end = offset + self.cow_offset, min(offset + (count << PAGE_SHIFT), self.size) + self.cow_offset
+        for at in range(start, end, PAGE_SIZE):
+            found = self.cow_pages.existing_page(at, will_write)
+            if found is None:
+                break
+            pages.append(found[0])
+        return pages
 
     def is_dirty_tracked(self) -> bool:
         """Whether writes are remembered page by page, so that a pager can write them back."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmaspace.model.constants import PAGE_MASK, ByteOffset, ByteSize, Paddr
+from vmaspace.model.constants import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, ByteOffset, ByteSize, Paddr
 from vmaspace.model.flags import MMU_CACHE_MASK
 from vmaspace.model.locks import Mutex
 from vmaspace.model.physical_memory import VmPage
@@ -87,6 +87,17 @@ class VmObjectPhysical(VmObject):
         """
         self.lock.assert_held()
         return (self.system.pmm.device_page(self.paddr + offset), True) if offset < self._size else None
+
+    def existing_pages(self, offset: ByteOffset, count: int, will_write: bool) -> list[VmPage]:
+        """The device pages from `offset` on, `count` at most: those up to the end are always there.
+
+        *Kernel:* `VmObjectPhysical::LookupContiguousLocked` (zircon/kernel/vm/vm_object_physical.cc)
+        *Fails with:* nothing.
+        *Asserts:* the VMO's lock is held.
+        """
+        self.lock.assert_held()
+        end = min(offset + (count << PAGE_SHIFT), self._size)
+        return [self.system.pmm.device_page(self.paddr + at) for at in range(offset, end, PAGE_SIZE)]
 
     def create_child_slice(
         self, offset: ByteOffset, size: ByteSize

@@ -81,6 +81,15 @@ class VmObject(MappedObject):
         """
         raise NotImplementedError
 
+    def existing_pages(self, offset: ByteOffset, count: int, will_write: bool) -> list[VmPage]:
+        """The pages from `offset` on, `count` at most, up to the first that `existing_page` does not answer.
+
+        *Kernel:* `VmCowPages::LookupCursor::IfExistPages` (zircon/kernel/vm/vm_cow_pages.cc)
+        *Fails with:* nothing.
+        *Asserts:* the VMO's lock is held.
+        """
+        raise NotImplementedError
+
     def mark_modified(self) -> None:
         """The VMO was written to.
 

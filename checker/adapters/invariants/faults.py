@@ -174,6 +174,13 @@ class FaultingVmo(ObservedVmo):
             fault.writable.add(found[0].paddr)
         return found
 
+    def existing_pages(self, offset: int, count: int, will_write: bool) -> list[VmPage]:
+        found = super().existing_pages(offset, count, will_write)
+        fault = journal_of(self.system).fault
+        if fault is not None and will_write:
+            fault.writable.update(page.paddr for page in found)
+        return found
+
 
 class ObservedMemory(PhysicalMemory):
     """Tells which pages are handed out while a fault is resolved; a page fails where an allocation is planned to."""
