@@ -20,6 +20,7 @@ from vmaspace.checker.logic.terms import Function
 SETTINGS = settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
+FEW = settings(SETTINGS, max_examples=60)
 ITEM = Type("sort", "Item")
 BITS = Type("flags", "Bits")
 SYMBOLS = {
@@ -192,7 +193,7 @@ def test_an_unsound_simplification_is_noticed(monkeypatch):
     assert not all(seen)
 
 
-@SETTINGS
+@FEW
 @given(expressions("truth"))
 def test_rebuilding_a_term_gives_the_same_term(drawn):
     assert rewrite(drawn.term, lambda node: None) is drawn.term
@@ -246,7 +247,7 @@ def test_what_depends_on_the_domain_stays():
 # --- identity ------------------------------------------------------------------------------------------------------
 
 
-@SETTINGS
+@FEW
 @given(st.data())
 def test_one_structure_is_one_object(data):
     drawn = data.draw(expressions("truth"))
@@ -281,7 +282,7 @@ def test_free_symbols_do_not_include_bound_ones():
 # --- substitution and stages ---------------------------------------------------------------------------------------
 
 
-@SETTINGS
+@FEW
 @given(expressions("truth"), expressions("number"), expressions("item"), ENVIRONMENTS)
 def test_substitution_is_evaluation_elsewhere(drawn, number, item, e):
     i = SYMBOLS["item"][0]

@@ -175,15 +175,18 @@ FLAGS = [0, PLACE, OVER, LIMIT, PLACE | LIMIT, PLACE | CAN_R | VmarFlag.CAN_MAP_
 @pytest.mark.parametrize("dead", [False, True])
 @pytest.mark.parametrize("flags", FLAGS)
 def test_places(flags: int, dead: bool) -> None:
+    scene = Scene(dead)
     for offset, size in GRID:
         for alignment in (0, 13, 16):
-            scene = Scene(dead)
             got = name(scene.vmar.create_sub_vmar(offset, size, alignment, flags)[0])
             assert got == allocate(offset, size, alignment, flags, dead), (offset, size, alignment)
+            if got == "OK":  # what is refused changes nothing
+                scene = Scene(dead)
         for vmo_offset, mmu in ((0, R), (1, R), (1, X), (P, R), (MAX_U64 - P + 1, R)):
-            scene = Scene(dead)
             got = name(scene.vmar.create_vm_mapping(offset, size, 0, flags, scene.vmo, vmo_offset, mmu)[0])
             assert got == map_vmo(offset, size, flags, vmo_offset, mmu, dead), (offset, size, vmo_offset, mmu)
+            if got == "OK":
+                scene = Scene(dead)
 
 
 class GenerousVmar(VmAddressRegion):

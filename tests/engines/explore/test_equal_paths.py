@@ -187,7 +187,7 @@ op put(a: Item, b: Item, c: Item)
 op spread(a: Item, b: Item)
   for p: address where p in [0x1000, 0x2000):
     over(a, b, p) = {read}
-scope three: 3 Item, 3 steps
+scope three: 3 Item, 2 steps
 """
 
 
