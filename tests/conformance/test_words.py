@@ -107,6 +107,24 @@ CASES: dict[str, list[tuple]] = {
         ("vmo.write_from_user", {"vmo": "r", "offset": 0, "len": 8, "process": "p", "addr": "$m"}, refused("ACCESS_DENIED")),
         ("vmo.write_from_user", {"vmo": "w", "offset": 0, "len": 8, "process": "p", "addr": 0}, refused("NOT_FOUND")),
     ],
+    "what a listing tells of memory": [
+        PROCESS,
+        VMO,
+        mapped(),
+        ("vmo.commit", {"vmo": "v", "offset": 0, "size": 2 * PAGE}, OK),
+        ("process.create", {}, OK, "q"),
+        ("vmo.clone", {"of": "v", "type": "snapshot", "offset": 0, "size": 4 * PAGE}, OK, "c"),
+        (
+            "vmar.maps",
+            {"vmar": "p.vmar"},
+            {
+                **OK,
+                "count": 2,
+                "entries": [{"index": 0, "kind": "vmar", "depth": 0, "name": "root"}],
+                "contains_once": [{"base": "$m", "committed": 8192, "populated": 8192, "private": 0, "scaled": 4096}],
+            },
+        ),
+    ],
     "sizes": [
         ("vmo.create", {"size": 2 * PAGE, "options": ["RESIZABLE"]}, OK, "v"),
         ("vmo.get_size", {"vmo": "v"}, {**OK, "value": 2 * PAGE, "size": 2 * PAGE, "gt": PAGE}),

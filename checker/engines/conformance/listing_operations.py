@@ -25,11 +25,14 @@ def _listing(env: Environment, entries: list[MapEntry]) -> dict[str, object]:
             "name": entry.name,
             "vmo_offset": entry.vmo_offset,
             "mmu": [word for word in ("READ", "WRITE", "EXECUTE") if entry.mmu_flags & env.mmu_flags([word])],
+            "vmo_koid": entry.vmo_koid,
+            "committed": entry.committed_bytes,
+            "populated": entry.populated_bytes,
+            "private": entry.populated_private_bytes,
+            "scaled": int(entry.populated_scaled_bytes),
         }
         for index, entry in enumerate(entries)
     ]
-    for line, entry in zip(lines, entries, strict=True):
-        line["vmo_koid"] = entry.vmo_koid
     return {
         "count": len(entries),
         "lines": lines,
