@@ -300,7 +300,7 @@ def known_answers(file: Path, model: str | None) -> tuple[list[Verdict], dict[st
     scope = f"{report.passed} of {len(report.cases)} cases; {report.known_gaps} are known gaps"
     undecided = [str(c) for c in report.cases if c.outcome is Outcome.UNSUPPORTED]
     if undecided:
-        what = f"{len(undecided)} cases use what is not there yet, and are not listed as known gaps"
+        what = f"{len(undecided)} cases use what is not there yet or can not be understood, and are not listed as known gaps"
         reason = "\n".join([what, *undecided])
         verdicts.append(
             Verdict("conformance", "conformance", None, "replay", Kind.UNSUPPORTED, seconds, scope, reason=reason)
