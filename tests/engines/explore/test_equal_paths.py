@@ -1,5 +1,7 @@
 """The compiled search and the plain one, which share no code beyond the layout of a state, agree in everything."""
 
+from dataclasses import replace
+
 import pytest
 
 from vmaspace.checker.engines.explore.compaction import Compaction
@@ -130,10 +132,14 @@ def test_a_broken_property_is_seen_by_both(fault_a, contract_of, compiled, plain
     assert (a.states, a.transitions) == (b.states, b.transitions)
 
 
+SHORT = {"p2r3b1s2": 4}  # steps: as many as it takes to make a space and all regions
+
+
 @pytest.mark.parametrize("scope", ["p1r1b1s3", "p2r2b1s1", "p2r2b2s1", "p2r3b1s2", "p3r2b3s1"])
 def test_the_reduced_search_reaches_exactly_the_orbits(arena, compiled, scope):
     """Every orbit of the raw search is reached, by one state, and nothing else is; and what is no orbit is not called one."""
-    raw, reduced = compiled(arena, scope), compiled(arena, scope, symmetry=True)
+    contract = replace(arena, scopes={scope: replace(arena.scopes[scope], steps=SHORT.get(scope, 0))})
+    raw, reduced = compiled(contract, scope), compiled(contract, scope, symmetry=True)
     raw.run()
     reduced.run()
     states, representatives = packed(raw), packed(reduced)
