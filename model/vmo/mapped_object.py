@@ -16,6 +16,7 @@ from vmaspace.model.status import ZX_ERR_NO_MEMORY, ZX_OK, AssertionViolation, S
 from vmaspace.model.vmo.kinds import PAGED, PHYSICAL, RangeChangeOp, VmoKind
 
 if TYPE_CHECKING:
+    from vmaspace.model.aspace import VmAspace
     from vmaspace.model.mapping import VmMapping
     from vmaspace.model.system import System
 
@@ -185,13 +186,16 @@ class MappedObject:
         """
         if len(self._mappings) < 2:
             return 1
-        aspaces: set[int] = set()
+        distinct = len({mapping.aspace for mapping in self._mappings})
+        if distinct <= _SHARE_COUNT_LIMIT:
+            return distinct
+        aspaces: set[VmAspace] = set()
         for seen, mapping in enumerate(self._mappings):
-            if id(mapping.aspace) not in aspaces and len(aspaces) == _SHARE_COUNT_LIMIT:
+            if mapping.aspace not in aspaces and len(aspaces) == _SHARE_COUNT_LIMIT:
                 # From here on every mapping is taken to be of an address space of its own.
                 return len(aspaces) + len(self._mappings) - seen
-            aspaces.add(id(mapping.aspace))
-        return len(aspaces)
+            aspaces.add(mapping.aspace)
+        raise AssertionViolation("there are more address spaces than are told apart", _FILE)
 
     def update_mappings(self, offset: ByteOffset, size: ByteSize, op: RangeChangeOp) -> None:
         """Tell every mapping what happened to `[offset, offset + size)`.
