@@ -23,9 +23,10 @@ def run(contract: Contract, **options: Any) -> FuzzResult:
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_the_model_conforms(contract: Contract, arch: str) -> None:
-    result = run(contract, steps=1000, arches=[arch])
+    """On each architecture by itself; a long run on all of them is `test_most_outcomes_are_seen`."""
+    result = run(contract, steps=400, arches=[arch])
     assert [v.reason for v in result.verdicts if v.is_red] == []
-    assert result.statistics["steps"] >= 1000
+    assert result.statistics["steps"] >= 400
 
 
 @pytest.mark.parametrize("seed", [4])
