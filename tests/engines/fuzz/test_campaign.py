@@ -50,14 +50,14 @@ def test_a_verdict_for_each_operation_property_and_invariant_that_is_judged(cont
 
 def test_most_outcomes_are_seen(contract: Contract) -> None:
     """A run gets past all clauses of nearly every operation, sees nearly every refusal, and finds nothing wrong."""
-    result = run(contract, steps=11_000, seed=7)
+    result = run(contract, steps=20_000, seed=7)
     assert [v.reason for v in result.verdicts if v.is_red] == []
     hits = result.statistics["outcomes"]
     never = result.statistics["never_seen"]
     assert set(never) == {name for name, count in hits.items() if count == 0}
     assert len([name for name in never if ": OK (" in name]) <= 3  # merges with both neighbours are rare
     refusals = [name for name in hits if ": OK (" not in name and "ASSERT" not in name and "may " not in name]
-    assert len([name for name in refusals if name in never]) <= len(refusals) // 10
+    assert len([name for name in refusals if name in never]) <= len(refusals) // 20
     assert len(never) <= len(hits) // 3
 
 
