@@ -33,6 +33,7 @@ def test_a_case_that_passes(write) -> None:
         ({"base": "0x200000+4096"}, "0x201000", "0x200000"),
         ({"base_nonzero": False}, "False", "0x200000"),
         ({"aligned_log2": 22}, "0x16", "0x200000"),
+        ({"aligned_log2": 1 << 63}, "0x8000000000000000", "0x200000"),
     ],
 )  # fmt: skip
 def test_a_case_that_fails(write, expect: dict, expected: str, got: str) -> None:

@@ -112,7 +112,7 @@ def observe_address(base: int) -> dict[str, object]:
     """What can be asked about an address that was returned."""
 
     def aligned_log2(expected: int) -> str | None:
-        return None if base % (1 << expected) == 0 else f"{base:#x}"
+        return None if base == 0 or (base & -base).bit_length() > expected else f"{base:#x}"
 
     def nonzero(expected: bool) -> str | None:
         return None if (base != 0) is expected else f"{base:#x}"
