@@ -325,6 +325,32 @@ def test_a_pinned_vmo_keeps_its_pages() -> None:
     assert adapter.call("vmo_range", decommit).status == "BAD_STATE"
 
 
+def test_no_caller_frees_a_unified_space_whose_restricted_part_shows_pages() -> None:
+    """x86_64 stops over its table; once nothing is mapped there, it may go."""
+    adapter = started()
+    share = {name: CONTRACT.enums["ShareOpt"].index(name) for name in ("shared", "restricted")}
+    page = {"base": BASE, "size": PAGE, "type": 0, "share": share["restricted"]}
+    assert adapter.call("create", page).status == "OK"
+    adapter.observe()
+    perms = 1 << CONTRACT.flags["Perms"]["read"]
+    mapped = {"v": 1, "offset": 0, "size": PAGE, "align_pow2": 0, "flags": 0, "vmo": 0, "vmo_offset": 0, "perms": perms}
+    assert adapter.call("map", mapped).status == "OK"
+    adapter.observe()
+    upper = {"base": 1 << 40, "size": PAGE, "type": 0, "share": share["shared"]}
+    assert adapter.call("create", upper).status == "OK"
+    adapter.observe()
+    assert adapter.call("create_unified", {"shared": 2, "restricted": 1}).status == "OK"
+    adapter.observe()
+    show = {"m": 2, "offset": 0, "size": PAGE, "commit": 1, "ignore_existing": 0}
+    assert adapter.call("map_range", show).status == adapter.call("destroy", {"a": 3}).status == "OK"
+    may_be_freed = Interpreter(CONTRACT).enabled
+    assert not may_be_freed("release", adapter.observe(), {"a": 3})
+    assert adapter.call("release", {"a": 3}).status == "ASSERT"
+    assert adapter.call("unmap", {"v": 1, "base": BASE, "size": PAGE, "op_children": 0}).status == "OK"
+    assert may_be_freed("release", adapter.observe(), {"a": 3})
+    assert adapter.call("release", {"a": 3}).status == "OK"
+
+
 # --- models that misbehave -----------------------------------------------------------------------------------------
 
 
