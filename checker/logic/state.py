@@ -125,10 +125,9 @@ class Codec:
         if not f.params:
             return self.show(table[()], f.result) if () in table else None
         shown: dict[str, Any] = {}
-        leading = f.params[:-1] if f.is_piecewise else f.params
         for key in sorted(table, key=lambda k: k if isinstance(k, tuple) else (k,)):
             parts = key if isinstance(key, tuple) else (key,)
-            name = ",".join(str(self.show(k, p)) for k, p in zip(parts, leading, strict=True))
+            name = ",".join(str(self.show(k, p)) for k, p in zip(parts, f.leading, strict=True))
             value = table[key]
             if f.is_piecewise:
                 shown[name] = [
@@ -183,15 +182,14 @@ class Codec:
     def read_table(self, f: Function, shown: Any) -> Table:
         if not f.params:
             return {(): self.read(shown, f.result)}
-        leading = f.params[:-1] if f.is_piecewise else f.params
         table: Table = {}
         if not isinstance(shown, Mapping):
             raise ValueError(f"{f.name}: expected an object that maps elements to values")
         for name, value in shown.items():
             parts = name.split(",")
-            if len(parts) != len(leading):
-                raise ValueError(f"{f.name}: {name!r} should name {len(leading)} element(s)")
-            key = tuple(self.read(p, t) for p, t in zip(parts, leading, strict=True))
+            if len(parts) != len(f.leading):
+                raise ValueError(f"{f.name}: {name!r} should name {len(f.leading)} element(s)")
+            key = tuple(self.read(p, t) for p, t in zip(parts, f.leading, strict=True))
             slot = key[0] if len(key) == 1 else key
             if f.is_piecewise:
                 table[slot] = Pieces.of((int(s, 16), self.read(v, f.result)) for s, v in value)

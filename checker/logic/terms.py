@@ -33,6 +33,11 @@ class Function:
         """Its last argument is an address: a piecewise constant function of it."""
         return bool(self.params) and self.params[-1].kind == "address"
 
+    @property
+    def leading(self) -> tuple[Type, ...]:
+        """Its arguments, without the address of a piecewise one."""
+        return self.params[:-1] if self.is_piecewise else self.params
+
     def __str__(self) -> str:
         return self.name
 

@@ -74,8 +74,7 @@ class Unrolling:
                     e = self.element(sort)
                     state.exists[sort][e] = tm.TRUE
         for f in self.contract.variables.values():
-            leading = f.params[:-1] if f.is_piecewise else f.params
-            for key in product(*(state.exists[p] for p in leading)):
+            for key in product(*(state.exists[p] for p in f.leading)):
                 self.anything(state, f, key)
         state.pieces = _unknown_pieces
         self.states.append(state)

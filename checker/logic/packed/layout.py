@@ -41,8 +41,7 @@ class Column:
     @property
     def leading(self) -> list[str]:
         """The sorts of its arguments, without a last address."""
-        f = self.function
-        return [p.name for p in (f.params[:-1] if f.is_piecewise else f.params)]
+        return [p.name for p in self.function.leading]
 
     @property
     def rows(self) -> int:
@@ -118,11 +117,10 @@ class Layout:
     # --- columns ---------------------------------------------------------------------------------------------------
 
     def _column(self, f: Function) -> Column:
-        leading = f.params[:-1] if f.is_piecewise else f.params
-        for p in leading:
+        for p in f.leading:
             if p.kind != "sort":
                 raise ScopeError(f"{f.name} has an argument of type {p}: only elements and a last address are looked at")
-        sizes = tuple(self.counts[p.name] for p in leading)
+        sizes = tuple(self.counts[p.name] for p in f.leading)
         strides, step = [], 1
         for n in reversed(sizes):
             strides.append(step)
